@@ -15,3 +15,17 @@
 )]
 
 extern crate alloc;
+
+mod reason;
+mod time;
+mod types;
+mod violation;
+mod wire;
+
+pub use reason::ReasonCode;
+#[cfg(feature = "std")]
+pub use time::Clock;
+pub use time::Instant;
+pub use types::{PacketId, PacketType, QoS, RetainHandling, Role, Version};
+pub use violation::{DecodeError, Violation};
+pub use wire::{EncodeError, MAXIMUM_PACKET_SIZE, MAXIMUM_REMAINING_LENGTH};
