@@ -18,6 +18,7 @@ extern crate alloc;
 
 mod reason;
 mod time;
+mod topic;
 mod types;
 mod violation;
 mod wire;
@@ -26,6 +27,7 @@ pub use reason::ReasonCode;
 #[cfg(feature = "std")]
 pub use time::Clock;
 pub use time::Instant;
+pub use topic::{TopicError, TopicFilter, TopicName};
 pub use types::{PacketId, PacketType, QoS, RetainHandling, Role, Version};
 pub use violation::{DecodeError, Violation};
 pub use wire::{EncodeError, MAXIMUM_PACKET_SIZE, MAXIMUM_REMAINING_LENGTH};
