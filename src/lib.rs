@@ -16,12 +16,15 @@
 
 extern crate alloc;
 
+mod property;
 mod reason;
 mod time;
+mod topic;
 mod types;
 mod violation;
 mod wire;
 
+pub use property::{Properties, Property, PropertyIter};
 pub use reason::ReasonCode;
 #[cfg(feature = "std")]
 pub use time::Clock;
