@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+mod property;
 mod reason;
 mod time;
 mod topic;
@@ -23,6 +24,7 @@ mod types;
 mod violation;
 mod wire;
 
+pub use property::{Properties, Property, PropertyIter};
 pub use reason::ReasonCode;
 #[cfg(feature = "std")]
 pub use time::Clock;

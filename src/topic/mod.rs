@@ -41,29 +41,18 @@ pub enum TopicError {
     ShareName,
 }
 
-// Two functions and no `From`: an empty name and an empty filter are different violations.
-impl TopicError {
-    /// What a peer did that sent this as a Topic Name.
-    pub(crate) const fn in_name(self) -> Violation {
-        match self {
-            Self::Empty => Violation::TopicNameEmpty,
-            Self::NullCharacter => Violation::NullCharacter,
+/// What a peer did that sent this as a Topic Filter, or a Topic Name that is not empty: an empty name can be right, and
+/// only the packet it stands in can tell.
+impl From<TopicError> for Violation {
+    fn from(error: TopicError) -> Self {
+        match error {
+            TopicError::Empty => Self::TopicFilterEmpty,
             // No packet can carry a longer string; "too large" is the nearest word for one that claims to.
-            Self::TooLong => Violation::PacketTooLarge,
-            Self::WildcardInName | Self::MisplacedWildcard | Self::ShareName => {
-                Violation::TopicNameWildcard
-            }
-        }
-    }
-
-    /// What a peer did that sent this as a Topic Filter.
-    pub(crate) const fn in_filter(self) -> Violation {
-        match self {
-            Self::Empty => Violation::TopicFilterEmpty,
-            Self::NullCharacter => Violation::NullCharacter,
-            Self::TooLong => Violation::PacketTooLarge,
-            Self::WildcardInName | Self::MisplacedWildcard => Violation::TopicFilterWildcard,
-            Self::ShareName => Violation::ShareNameInvalid,
+            TopicError::TooLong => Self::PacketTooLarge,
+            TopicError::NullCharacter => Self::NullCharacter,
+            TopicError::WildcardInName => Self::TopicNameWildcard,
+            TopicError::MisplacedWildcard => Self::TopicFilterWildcard,
+            TopicError::ShareName => Self::ShareNameInvalid,
         }
     }
 }
@@ -83,15 +72,6 @@ mod tests {
     use crate::types::Version;
 
     #[test]
-    fn an_empty_name_and_an_empty_filter_are_different_violations() {
-        let name = check_name("").unwrap_err();
-        let filter = check_filter(Version::V5, "").unwrap_err();
-        assert_eq!(name, filter);
-        assert_eq!(name.in_name(), Violation::TopicNameEmpty);
-        assert_eq!(filter.in_filter(), Violation::TopicFilterEmpty);
-    }
-
-    #[test]
     fn violations_name_the_rule_that_was_broken() {
         for (name, violation) in [
             ("a+", Violation::TopicNameWildcard),
@@ -99,20 +79,25 @@ mod tests {
             ("a\0", Violation::NullCharacter),
         ] {
             assert_eq!(
-                check_name(name).unwrap_err().in_name(),
-                violation,
+                check_name(name).map_err(Violation::from),
+                Err(violation),
                 "{name:?}"
             );
         }
         for (filter, violation) in [
+            ("", Violation::TopicFilterEmpty),
             ("a+", Violation::TopicFilterWildcard),
             ("#/a", Violation::TopicFilterWildcard),
             ("a\0", Violation::NullCharacter),
             ("$share/g", Violation::ShareNameInvalid),
             ("$share/g/a#", Violation::TopicFilterWildcard),
         ] {
-            let error = check_filter(Version::V5, filter).unwrap_err();
-            assert_eq!(error.in_filter(), violation, "{filter:?}");
+            let checked = check_filter(Version::V5, filter);
+            assert_eq!(
+                checked.map_err(Violation::from),
+                Err(violation),
+                "{filter:?}"
+            );
         }
     }
 }
