@@ -40,6 +40,24 @@ fn checks(c: &mut Criterion) {
             });
         });
     }
+    // The filters of one SUBSCRIBE.
+    const FILTERS: [&str; 8] = [
+        "sensors/eu-west/device-0042/temperature",
+        "sensors/eu-west/+/humidity",
+        "sensors/eu-west/device-0042/#",
+        "commands/device-0042/+",
+        "config/device-0042/#",
+        "alerts/eu-west/+/critical",
+        "firmware/device-0042/update",
+        "broadcast/#",
+    ];
+    group.throughput(Throughput::Elements(8));
+    group.bench_function("eight filters", |b| {
+        b.iter(|| {
+            let good = |filter| TopicFilter::new(Version::V5, filter).is_ok();
+            black_box(&FILTERS).iter().all(|filter| good(*filter))
+        });
+    });
     group.finish();
 }
 

@@ -457,6 +457,21 @@ fn a_small_world_whole() {
     assert!(pairs > 10_000, "the world is too small: {pairs}");
 }
 
+/// Filters are checked in pieces: every short text at every place of a longer one. The odd signs have the codes next to
+/// those of the wildcards and the slash.
+#[test]
+fn a_small_world_inside_longer_filters() {
+    for text in world(&['é', '+', '#', '/', '.', '*', '"', '\0'], 4) {
+        for before in 0..10 {
+            for after in ["", "/", "/+/12345678", "12345678/#"] {
+                let filter = format!("{}/{text}{after}", &"123456789"[..before]);
+                let good = filter_error(V311, &filter).is_none();
+                assert_eq!(good, reference_well_formed(&filter), "{filter:?}");
+            }
+        }
+    }
+}
+
 fn joined(level: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     prop::collection::vec(level, 1..7).prop_map(|levels| levels.join("/"))
 }

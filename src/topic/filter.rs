@@ -110,16 +110,7 @@ fn check(version: Version, text: &str) -> Result<usize, TopicError> {
     };
     let filter = text.as_bytes().get(inner..).unwrap_or_default();
 
-    // Each byte together with the next one: that decides every rule, and without branches, so that it runs many bytes
-    // at a time. The last byte has no next one and is good unless it is U+0000 or the pair before it was bad.
-    let mut bad = filter.last() == Some(&0);
-    for (&byte, &next) in filter.iter().zip(skip(filter, 1)) {
-        bad |= (byte == 0)
-            | (byte == b'#')
-            | ((byte == b'+') & (next != b'/'))
-            | (is_wildcard(next) & (byte != b'/'));
-    }
-    if bad {
+    if !well_formed(filter) {
         return Err(if filter.contains(&0) {
             TopicError::NullCharacter
         } else {
@@ -127,6 +118,56 @@ fn check(version: Version, text: &str) -> Result<usize, TopicError> {
         });
     }
     Ok(inner)
+}
+
+const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// Whether there is no U+0000, and each wildcard fills its level, `#` the last one.
+fn well_formed(filter: &[u8]) -> bool {
+    let mut from = 0;
+    while let Some(at) = find_special(filter, from) {
+        let starts_level = at == 0 || filter.get(at - 1) == Some(&b'/');
+        let fills_level = matches!(skip(filter, at), [b'+' | b'#'] | [b'+', b'/', ..]);
+        if !starts_level || !fills_level {
+            return false;
+        }
+        from = at + 1;
+    }
+    true
+}
+
+/// Where the first wildcard or U+0000 at or behind `from` stands. Those before it must be in their places.
+fn find_special(filter: &[u8], mut from: usize) -> Option<usize> {
+    // `#` and `+` differ in one bit.
+    let marks = |chunk: &[u8; 8]| {
+        let word = u64::from_le_bytes(*chunk);
+        zeros((word | (ONES * 0x08)) ^ (ONES * 0x2B)) | zeros(word)
+    };
+    let first = |marks: u64| marks.trailing_zeros() as usize / 8;
+    let mut rest = skip(filter, from);
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        let marks = marks(chunk);
+        if marks != 0 {
+            return Some(from + first(marks));
+        }
+        from += 8;
+        rest = behind;
+    }
+    let at = match filter.last_chunk() {
+        // Again eight bytes, without the marks of those that were looked at before.
+        Some(last) if !rest.is_empty() => {
+            let marks = marks(last) >> (8 * (8 - rest.len()));
+            (marks != 0).then(|| first(marks))
+        }
+        _ => rest.iter().position(|&byte| byte == 0 || is_wildcard(byte)),
+    };
+    at.map(|at| from + at)
+}
+
+/// The high bit of every byte that is zero; above the lowest of them it may be set in others too.
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGH
 }
 
 /// The walk works on bytes, for a slash, a wildcard and `$` are never part of a longer character in UTF-8. It runs
@@ -169,16 +210,12 @@ fn skip_common<'f, 'n>(mut filter: &'f [u8], mut name: &'n [u8]) -> (&'f [u8], &
 
 /// The name from its next slash on, or empty.
 fn skip_level(mut name: &[u8]) -> &[u8] {
-    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     const SLASHES: u64 = u64::from_le_bytes([b'/'; 8]);
     while let Some((chunk, rest)) = name.split_first_chunk() {
-        // A slash becomes a zero byte. The lowest high bit that this leaves marks the first zero byte; a borrow
-        // can spoil only the bytes above it.
-        let word = u64::from_le_bytes(*chunk) ^ SLASHES;
-        let zeros = word.wrapping_sub(ONES) & !word & HIGH;
-        if zeros != 0 {
-            return skip(name, zeros.trailing_zeros() as usize / 8);
+        // A slash becomes a zero byte, and the lowest mark is the first slash.
+        let slashes = zeros(u64::from_le_bytes(*chunk) ^ SLASHES);
+        if slashes != 0 {
+            return skip(name, slashes.trailing_zeros() as usize / 8);
         }
         name = rest;
     }
