@@ -55,7 +55,7 @@ impl<'a> TopicFilter<'a> {
         &self.text
     }
 
-    /// The ShareName, if this is a Shared Subscription.
+    /// The share name, if this is a Shared Subscription.
     #[must_use]
     pub fn share_name(&self) -> Option<&str> {
         shared::share_name(&self.text, usize::from(self.inner))

@@ -35,7 +35,7 @@ pub enum TopicError {
     /// [MQTT-4.7.1-2], 3.1.1: [MQTT-4.7.1-2] and [MQTT-4.7.1-3]).
     #[error("wildcard does not fill its level, or # is not the last level")]
     MisplacedWildcard,
-    /// A Shared Subscription without a ShareName or without a Topic Filter, or with a wildcard in the ShareName
+    /// A Shared Subscription without a share name or without a Topic Filter, or with a wildcard in the share name
     /// (5.0 only: [MQTT-4.8.2-1], [MQTT-4.8.2-2]).
     #[error("shared subscription is not of the form $share/{{name}}/{{filter}}")]
     ShareName,

@@ -48,6 +48,7 @@ impl<'a> TopicName<'a> {
     }
 
     /// The levels from left to right, at least one; any of them may be empty.
+    #[must_use]
     pub fn levels(&self) -> Split<'_, char> {
         self.0.split('/')
     }

@@ -5,7 +5,7 @@ const PREFIX: &[u8] = b"$share/";
 
 /// Where the Topic Filter inside `$share/{ShareName}/{filter}` starts, or 0 if `text` is no Shared Subscription.
 ///
-/// `$share` alone and `$shared/x` are ordinary filters; whatever begins with `$share/` must have a ShareName of at least
+/// `$share` alone and `$shared/x` are ordinary filters; whatever begins with `$share/` must have a share name of at least
 /// one character without wildcards, a slash and a filter (5.0: [MQTT-4.8.2-1], [MQTT-4.8.2-2]).
 pub(super) fn inner_start(text: &str) -> Result<usize, TopicError> {
     let Some(rest) = text.as_bytes().strip_prefix(PREFIX) else {
@@ -25,7 +25,7 @@ pub(super) fn inner_start(text: &str) -> Result<usize, TopicError> {
     Ok(PREFIX.len() + name.len() + 1)
 }
 
-/// The ShareName in front of an inner filter that starts at `inner`.
+/// The share name in front of an inner filter that starts at `inner`.
 pub(super) fn share_name(text: &str, inner: usize) -> Option<&str> {
     text.get(PREFIX.len()..inner.checked_sub(1)?)
 }
