@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use sansio_mqtt::{TopicFilter, TopicName, Version};
 
 /// 43 bytes, as are the multi-byte ones.
@@ -98,5 +98,9 @@ fn matches(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, checks, matches);
-criterion_main!(benches);
+fn main() {
+    let mut c = Criterion::default().configure_from_args();
+    checks(&mut c);
+    matches(&mut c);
+    c.final_summary();
+}

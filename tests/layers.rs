@@ -126,11 +126,11 @@ fn uses(path: &[String], text: &str) -> Vec<(Vec<String>, Option<String>)> {
                 opened.push(braces);
                 here.push(token(at + 1).into());
             }
-            "use" if path.is_empty() => at = tree(&tokens, at + 1, &here, &here, &mut found),
+            "use" if path.is_empty() => at = tree(&tokens, at + 1, &here, &mut found),
             "crate" | "super" | "self"
                 if token(at + 1) == "::" && token(at.wrapping_sub(1)) != "::" =>
             {
-                at = tree(&tokens, at, &here, &here, &mut found);
+                at = tree(&tokens, at, &here, &mut found);
             }
             _ => {}
         }
@@ -143,7 +143,6 @@ fn uses(path: &[String], text: &str) -> Vec<(Vec<String>, Option<String>)> {
 fn tree(
     tokens: &[String],
     mut at: usize,
-    here: &[String],
     prefix: &[String],
     found: &mut Vec<(Vec<String>, Option<String>)>,
 ) -> usize {
@@ -154,7 +153,7 @@ fn tree(
             "{" => {
                 at += 1;
                 while token(at) != "}" && at < tokens.len() {
-                    at = tree(tokens, at, here, &path, found) + 1;
+                    at = tree(tokens, at, &path, found) + 1;
                     if token(at) == "," {
                         at += 1;
                     }
