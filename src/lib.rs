@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+mod packet;
 mod property;
 mod reason;
 mod time;
@@ -24,6 +25,11 @@ mod types;
 mod violation;
 mod wire;
 
+pub use packet::{
+    Ack, Auth, Connack, Connect, DecodeOptions, Disconnect, Packet, Publish, ReasonCodes, Suback,
+    Subscribe, Subscription, SubscriptionIdentifiers, SubscriptionOptions, Subscriptions,
+    TopicFilters, Unsuback, Unsubscribe, Will,
+};
 pub use property::{Properties, Property, PropertyIter};
 pub use reason::ReasonCode;
 #[cfg(feature = "std")]

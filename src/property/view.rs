@@ -86,7 +86,7 @@ impl<'a> Properties<'a> {
     }
 
     /// The User Properties (0x26) in their order: names and values.
-    pub fn user_properties(&self) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
+    pub fn user_properties(&self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone + use<'a> {
         let all = if self.contains(table::USER_PROPERTY) {
             self.iter()
         } else {
@@ -145,8 +145,10 @@ impl<'a> Properties<'a> {
     pub(crate) fn encoded_len(&self) -> usize {
         match self.0 {
             Repr::Block { bytes, present } if present & HIDING == 0 => bytes.len(),
-            Repr::Block { bytes, present } => visible(bytes, present).map(<[u8]>::len).sum(),
-            Repr::List(list) => list.iter().map(Property::encoded_len).sum(),
+            Repr::Block { bytes, present } => {
+                writer::total(visible(bytes, present).map(<[u8]>::len))
+            }
+            Repr::List(list) => writer::total(list.iter().map(Property::encoded_len)),
         }
     }
 
@@ -165,7 +167,7 @@ impl<'a> Properties<'a> {
     pub(crate) fn block_len(&self, version: Version) -> usize {
         match version {
             Version::V311 => 0,
-            Version::V5 => block_len(self.encoded_len()),
+            Version::V5 => writer::prefixed_len(self.encoded_len()),
         }
     }
 
@@ -195,12 +197,12 @@ impl<'a> Properties<'a> {
     pub(crate) fn encoded_len_forwardable(&self) -> usize {
         match self.0 {
             Repr::Block { bytes, present } if present & !FORWARDABLE == 0 => bytes.len(),
-            Repr::Block { bytes, .. } => forwardable(bytes).map(<[u8]>::len).sum(),
-            Repr::List(list) => list
-                .iter()
-                .filter(|property| FORWARDABLE & bit(property.id()) != 0)
-                .map(Property::encoded_len)
-                .sum(),
+            Repr::Block { bytes, .. } => writer::total(forwardable(bytes).map(<[u8]>::len)),
+            Repr::List(list) => writer::total(
+                list.iter()
+                    .filter(|property| FORWARDABLE & bit(property.id()) != 0)
+                    .map(Property::encoded_len),
+            ),
         }
     }
 
@@ -493,12 +495,6 @@ fn value_len(id: u8, bytes: &[u8]) -> Option<usize> {
             name + field(bytes.get(name..)?)?
         }
     })
-}
-
-/// The length on the wire of properties with their length field.
-pub(crate) const fn block_len(length: usize) -> usize {
-    // What is too large for a length field is refused with the packet that it makes too large.
-    writer::packet_len_of(length) - 1
 }
 
 fn check_list(list: &[Property<'_>], allowed: u64) -> Result<(), EncodeError> {

@@ -41,41 +41,38 @@ pub(crate) fn binary(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// The first byte and the remaining length, with room for all of the packet behind it.
 #[inline]
-pub(crate) fn fixed_header(out: &mut Vec<u8>, first: u8, remaining_length: u32) {
+pub(crate) fn begin(
+    out: &mut Vec<u8>,
+    first: u8,
+    remaining_length: usize,
+) -> Result<(), EncodeError> {
+    let value = varint::value(remaining_length).ok_or(EncodeError::PacketTooLarge)?;
     out.reserve(packet_len(remaining_length));
     out.push(first);
-    varint(out, remaining_length);
+    varint(out, value);
+    Ok(())
 }
 
-/// The length of a whole packet in bytes.
+/// The length of a whole packet.
 #[inline]
-pub(crate) const fn packet_len(remaining_length: u32) -> usize {
-    1 + varint::len(remaining_length) + remaining_length as usize
+pub(crate) fn packet_len(remaining_length: usize) -> usize {
+    total([1, prefixed_len(remaining_length)])
 }
 
-/// The same for a remaining length that may be too large.
+/// The length of some bytes with their length as a Variable Byte Integer in front of them.
 #[inline]
-pub(crate) const fn packet_len_of(remaining_length: usize) -> usize {
-    let length = if remaining_length > u32::MAX as usize {
-        4
-    } else {
-        varint::len(low_u32(remaining_length))
-    };
-    1 + length + remaining_length
+pub(crate) fn prefixed_len(length: usize) -> usize {
+    total([
+        varint::len(u32::try_from(length).unwrap_or(u32::MAX)),
+        length,
+    ])
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the caller has checked the range"
-)]
-const fn low_u32(value: usize) -> u32 {
-    value as u32
-}
-
-/// A remaining length that can be written.
+/// A sum of lengths. Where an address has 32 bits, a list that names one long string many times can have more
+/// bytes than can be counted; such a packet is too large, and must not look small.
 #[inline]
-pub(crate) fn remaining_length(length: usize) -> Result<u32, EncodeError> {
-    varint::value(length).ok_or(EncodeError::PacketTooLarge)
+pub(crate) fn total(lengths: impl IntoIterator<Item = usize>) -> usize {
+    lengths.into_iter().fold(0, usize::saturating_add)
 }
 
 /// The length on the wire of a string or binary field.
