@@ -15,3 +15,27 @@
 )]
 
 extern crate alloc;
+
+mod packet;
+mod property;
+mod reason;
+mod time;
+mod topic;
+mod types;
+mod violation;
+mod wire;
+
+pub use packet::{
+    Ack, Auth, Connack, Connect, DecodeOptions, Disconnect, Packet, Publish, ReasonCodes, Suback,
+    Subscribe, Subscription, SubscriptionIdentifiers, SubscriptionOptions, Subscriptions,
+    TopicFilters, Unsuback, Unsubscribe, Will,
+};
+pub use property::{Properties, Property, PropertyIter};
+pub use reason::ReasonCode;
+#[cfg(feature = "std")]
+pub use time::Clock;
+pub use time::Instant;
+pub use topic::{TopicError, TopicFilter, TopicName};
+pub use types::{PacketId, PacketType, QoS, RetainHandling, Role, Version};
+pub use violation::{DecodeError, Violation};
+pub use wire::{EncodeError, MAXIMUM_PACKET_SIZE, MAXIMUM_REMAINING_LENGTH};

@@ -1,0 +1,346 @@
+//! CONNECT (section 3.1).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::connack::{check_authentication, read_authenticated};
+use super::first_byte;
+use crate::property::{Context, Properties};
+use crate::types::{PacketType, QoS, Version};
+use crate::violation::Violation;
+use crate::wire::varint::{self, Varint};
+use crate::wire::{EncodeError, Fault, Reader, writer};
+
+/// The protocol name of both versions [MQTT-3.1.2-1].
+const PROTOCOL_NAME: &[u8] = b"MQTT";
+/// The protocol name of version 3.1, whose level is 3.
+const PROTOCOL_NAME_LEGACY: &[u8] = b"MQIsdp";
+const PROTOCOL_LEVEL_LEGACY: u8 = 3;
+
+const CLEAN_START: u8 = 0x02;
+const WILL: u8 = 0x04;
+const WILL_QOS_SHIFT: u32 = 3;
+const WILL_RETAIN: u8 = 0x20;
+const PASSWORD: u8 = 0x40;
+const USER_NAME: u8 = 0x80;
+
+/// The first packet of a connection (section 3.1). Its `Debug` and `Display` hide the password.
+#[derive(Copy, Clone, Eq, PartialEq)]
+pub struct Connect<'a> {
+    /// The version of the packet and of the connection.
+    pub version: Version,
+    /// Start without an earlier session (3.1.1: Clean Session).
+    pub clean_start: bool,
+    /// Seconds, 0 for off (section 3.1.2.10).
+    pub keep_alive: u16,
+    /// May be empty: the server then assigns one, or refuses.
+    pub client_id: &'a str,
+    /// The message that the server publishes if the connection ends otherwise than by DISCONNECT.
+    pub will: Option<Will<'a>>,
+    /// User Name.
+    pub user_name: Option<&'a str>,
+    /// Any bytes. In 3.1.1 only with a user name [3.1.1: MQTT-3.1.2-22].
+    pub password: Option<&'a [u8]>,
+    /// 5.0: the client's limits and what else section 3.1.2.11 lists.
+    pub properties: Properties<'a>,
+}
+
+/// The message that a server publishes for a client that is gone (section 3.1.2.5).
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct Will<'a> {
+    /// A topic name: not empty, no wildcards.
+    pub topic: &'a str,
+    /// 0 to 65,535 bytes.
+    pub payload: &'a [u8],
+    /// The quality of service it is published with.
+    pub qos: QoS,
+    /// Whether it is published as a retained message.
+    pub retain: bool,
+    /// 5.0: delay and expiry, and what goes with the message (section 3.1.3.2).
+    pub properties: Properties<'a>,
+}
+
+impl<'a> Connect<'a> {
+    /// Clean start, a keep alive of 60 s, no will, no user name, no password, no properties.
+    #[must_use]
+    pub const fn new(version: Version, client_id: &'a str) -> Self {
+        Self {
+            version,
+            clean_start: true,
+            keep_alive: 60,
+            client_id,
+            will: None,
+            user_name: None,
+            password: None,
+            properties: Properties::EMPTY,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn decode(reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        let start = *reader;
+        // Before all else, so that a server can answer a version it does not speak.
+        let version = decode_version(reader)?;
+        if version == Version::V5 && is_length_overlong(&start) {
+            return Err(Fault {
+                violation: Violation::VariableByteIntegerOverlong,
+                offset: 1,
+            });
+        }
+        let flags_at = *reader;
+        let flags = reader.u8()?;
+        if let Some(violation) = check_flags(version, flags) {
+            return Err(flags_at.fault(violation));
+        }
+        let keep_alive = reader.u16()?;
+        let properties = match version {
+            Version::V5 => read_authenticated(reader, Context::CONNECT)?,
+            Version::V311 => Properties::EMPTY,
+        };
+        // The order of the payload [MQTT-3.1.3-1].
+        let client_id = reader.string()?;
+        let will = match flags & WILL {
+            0 => None,
+            _ => Some(Will::decode(version, flags, reader)?),
+        };
+        let user_name = match flags & USER_NAME {
+            0 => None,
+            _ => Some(reader.string()?),
+        };
+        let password = match flags & PASSWORD {
+            0 => None,
+            _ => Some(reader.binary()?),
+        };
+        let clean_start = flags & CLEAN_START != 0;
+        Ok(Self {
+            version,
+            clean_start,
+            keep_alive,
+            client_id,
+            will,
+            user_name,
+            password,
+            properties,
+        })
+    }
+
+    /// Appends the packet to `out`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode`](crate::Packet::encode).
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.check()?;
+        writer::begin(
+            out,
+            first_byte(PacketType::Connect),
+            self.remaining_length(),
+        )?;
+        writer::binary(out, PROTOCOL_NAME);
+        out.extend_from_slice(&[self.version.protocol_level(), self.flags()]);
+        writer::u16(out, self.keep_alive);
+        self.properties.write_block(self.version, out);
+        writer::binary(out, self.client_id.as_bytes());
+        if let Some(will) = &self.will {
+            will.properties.write_block(self.version, out);
+            writer::binary(out, will.topic.as_bytes());
+            writer::binary(out, will.payload);
+        }
+        if let Some(user_name) = self.user_name {
+            writer::binary(out, user_name.as_bytes());
+        }
+        if let Some(password) = self.password {
+            writer::binary(out, password);
+        }
+        Ok(())
+    }
+
+    /// The number of bytes that [`Connect::encode`] appends.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        writer::packet_len(self.remaining_length())
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
+        self.properties
+            .check_block(self.version, Context::CONNECT)?;
+        check_authentication(&self.properties)?;
+        writer::check_string(self.client_id)?;
+        if let Some(will) = &self.will {
+            will.check(self.version)?;
+        }
+        if let Some(user_name) = self.user_name {
+            writer::check_string(user_name)?;
+        }
+        if let Some(password) = self.password {
+            writer::check_binary(password)?;
+            if self.version == Version::V311 && self.user_name.is_none() {
+                return Err(Violation::PasswordWithoutUserName.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn flags(&self) -> u8 {
+        let mut flags = 0;
+        if self.clean_start {
+            flags |= CLEAN_START;
+        }
+        if let Some(will) = &self.will {
+            flags |= WILL | will.qos.as_u8() << WILL_QOS_SHIFT;
+            if will.retain {
+                flags |= WILL_RETAIN;
+            }
+        }
+        if self.password.is_some() {
+            flags |= PASSWORD;
+        }
+        if self.user_name.is_some() {
+            flags |= USER_NAME;
+        }
+        flags
+    }
+
+    fn remaining_length(&self) -> usize {
+        writer::total([
+            // Protocol name, level, flags, keep alive.
+            writer::field_len(PROTOCOL_NAME.len()) + 4,
+            self.properties.block_len(self.version),
+            writer::field_len(self.client_id.len()),
+            self.will
+                .as_ref()
+                .map_or(0, |will| will.encoded_len(self.version)),
+            self.user_name
+                .map_or(0, |user_name| writer::field_len(user_name.len())),
+            self.password
+                .map_or(0, |password| writer::field_len(password.len())),
+        ])
+    }
+}
+
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("version", &self.version)
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .field("client_id", &self.client_id)
+            .field("will", &self.will)
+            .field("user_name", &self.user_name)
+            .field("password", &self.password.map(|_| format_args!("hidden")))
+            .field("properties", &self.properties)
+            .finish()
+    }
+}
+
+impl<'a> Will<'a> {
+    /// QoS 0, not retained, no properties.
+    #[must_use]
+    pub const fn new(topic: &'a str, payload: &'a [u8]) -> Self {
+        Self {
+            topic,
+            payload,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: Properties::EMPTY,
+        }
+    }
+
+    #[inline(always)]
+    fn decode(version: Version, flags: u8, reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        let qos = QoS::from_u8(flags >> WILL_QOS_SHIFT & 0x03).unwrap_or_default();
+        let retain = flags & WILL_RETAIN != 0;
+        let properties = match version {
+            Version::V5 => Properties::read(reader, Context::WILL)?,
+            Version::V311 => Properties::EMPTY,
+        };
+        let before = *reader;
+        let topic = reader.topic_name(Violation::TopicNameWildcard)?;
+        if topic.is_empty() {
+            return Err(before.fault(Violation::TopicNameEmpty));
+        }
+        let payload = reader.binary()?;
+        Ok(Self {
+            topic,
+            payload,
+            qos,
+            retain,
+            properties,
+        })
+    }
+
+    fn check(&self, version: Version) -> Result<(), EncodeError> {
+        self.properties.check_block(version, Context::WILL)?;
+        writer::check_topic_name(self.topic, Violation::TopicNameWildcard)?;
+        if self.topic.is_empty() {
+            return Err(Violation::TopicNameEmpty.into());
+        }
+        writer::check_binary(self.payload)
+    }
+
+    fn encoded_len(&self, version: Version) -> usize {
+        writer::total([
+            self.properties.block_len(version),
+            writer::field_len(self.topic.len()),
+            writer::field_len(self.payload.len()),
+        ])
+    }
+}
+
+/// Protocol name and protocol level.
+#[inline(always)]
+fn decode_version(reader: &mut Reader<'_>) -> Result<Version, Fault> {
+    let name_at = *reader;
+    let name = reader.binary()?;
+    let level_at = *reader;
+    match name {
+        PROTOCOL_NAME => match reader.u8()? {
+            4 => Ok(Version::V311),
+            5 => Ok(Version::V5),
+            PROTOCOL_LEVEL_LEGACY => Err(level_at.fault(Violation::ProtocolVersionLegacy)),
+            _ => Err(level_at.fault(Violation::ProtocolVersion)),
+        },
+        PROTOCOL_NAME_LEGACY if reader.u8()? == PROTOCOL_LEVEL_LEGACY => {
+            Err(level_at.fault(Violation::ProtocolVersionLegacy))
+        }
+        _ => Err(name_at.fault(Violation::ProtocolName)),
+    }
+}
+
+fn check_flags(version: Version, flags: u8) -> Option<Violation> {
+    let will_qos = flags >> WILL_QOS_SHIFT & 0x03;
+    // [MQTT-3.1.2-3]
+    if flags & 0x01 != 0 {
+        return Some(Violation::ConnectFlagReserved);
+    }
+    if flags & WILL == 0 {
+        // 5.0: [MQTT-3.1.2-11, MQTT-3.1.2-13]; 3.1.1: [MQTT-3.1.2-13, MQTT-3.1.2-15]
+        if will_qos != 0 || flags & WILL_RETAIN != 0 {
+            return Some(Violation::WillFlagsWithoutWill);
+        }
+    } else if will_qos == 3 {
+        // 5.0: [MQTT-3.1.2-12]; 3.1.1: [MQTT-3.1.2-14]
+        return Some(Violation::WillQosInvalid);
+    }
+    // 3.1.1: [MQTT-3.1.2-22]; 5.0 allows it (section 3.1.2.9).
+    if version == Version::V311 && flags & (PASSWORD | USER_NAME) == PASSWORD {
+        return Some(Violation::PasswordWithoutUserName);
+    }
+    None
+}
+
+/// Whether the remaining length in front of this body has more bytes than it needs. That is wrong in 5.0 only
+/// [MQTT-1.5.5-1], and the version is not known before the body.
+fn is_length_overlong(body: &Reader<'_>) -> bool {
+    let needed = writer::packet_len(body.rest().len()) - body.rest().len();
+    body.offset() as usize != needed
+}
+
+/// The version that the CONNECT at the beginning of `bytes` names, if it names one of the two.
+pub(super) fn named_version(bytes: &[u8]) -> Option<Version> {
+    let Varint::Value(length, count) = varint::read(bytes.get(1..)?) else {
+        return None;
+    };
+    let body = bytes.get(1 + count..)?.get(..length as usize)?;
+    decode_version(&mut Reader::new(body, 0)).ok()
+}

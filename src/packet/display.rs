@@ -1,0 +1,214 @@
+//! One line per packet, for logs. Payloads are told by their size, passwords not at all.
+
+use core::fmt::{self, Display, Formatter};
+
+use super::{
+    Ack, Auth, Connack, Connect, Disconnect, Packet, Publish, Suback, Subscribe, Subscription,
+    Unsuback, Unsubscribe, Will,
+};
+use crate::property::Properties;
+use crate::reason::ReasonCode;
+use crate::types::RetainHandling;
+
+impl Display for Packet<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(packet) => packet.fmt(f),
+            Self::Connack(packet) => packet.fmt(f),
+            Self::Publish(packet) => packet.fmt(f),
+            Self::Puback(ack) | Self::Pubrec(ack) | Self::Pubrel(ack) | Self::Pubcomp(ack) => {
+                write!(f, "{} {ack}", self.packet_type())
+            }
+            Self::Subscribe(packet) => packet.fmt(f),
+            Self::Suback(packet) => packet.fmt(f),
+            Self::Unsubscribe(packet) => packet.fmt(f),
+            Self::Unsuback(packet) => packet.fmt(f),
+            Self::Pingreq | Self::Pingresp => self.packet_type().fmt(f),
+            Self::Disconnect(packet) => packet.fmt(f),
+            Self::Auth(packet) => packet.fmt(f),
+        }
+    }
+}
+
+impl Display for Connect<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "CONNECT version={} client_id={:?}",
+            self.version, self.client_id
+        )?;
+        flag(f, "clean_start", self.clean_start)?;
+        write!(f, " keep_alive={}", self.keep_alive)?;
+        if let Some(will) = &self.will {
+            write!(f, " will=({will})")?;
+        }
+        if let Some(user_name) = self.user_name {
+            write!(f, " user_name={user_name:?}")?;
+        }
+        flag(f, "password=(hidden)", self.password.is_some())?;
+        properties(f, &self.properties)
+    }
+}
+
+impl Display for Will<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "qos={}", self.qos)?;
+        flag(f, "retain", self.retain)?;
+        write!(
+            f,
+            " topic={:?} payload={} bytes",
+            self.topic,
+            self.payload.len()
+        )?;
+        properties(f, &self.properties)
+    }
+}
+
+impl Display for Connack<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "CONNACK reason=\"{}\"", self.reason)?;
+        flag(f, "session_present", self.session_present)?;
+        properties(f, &self.properties)
+    }
+}
+
+impl Display for Publish<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("PUBLISH")?;
+        if let Some(packet_id) = self.packet_id {
+            write!(f, " id={packet_id}")?;
+        }
+        write!(f, " qos={}", self.qos)?;
+        flag(f, "retain", self.retain)?;
+        flag(f, "dup", self.dup)?;
+        write!(f, " topic={:?}", self.topic)?;
+        if let Some(alias) = self.topic_alias {
+            write!(f, " alias={alias}")?;
+        }
+        if let Some(seconds) = self.message_expiry_interval {
+            write!(f, " expiry={seconds}")?;
+        }
+        if !self.subscription_identifiers.is_empty() {
+            f.write_str(" subscription_identifiers=")?;
+            list(f, self.subscription_identifiers.iter())?;
+        }
+        write!(f, " payload={} bytes", self.payload.len())?;
+        properties(f, &self.properties)
+    }
+}
+
+impl Display for Ack<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "id={}", self.packet_id)?;
+        if self.reason != ReasonCode::Success {
+            write!(f, " reason=\"{}\"", self.reason)?;
+        }
+        properties(f, &self.properties)
+    }
+}
+
+impl Display for Subscribe<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "SUBSCRIBE id={} subscriptions=", self.packet_id)?;
+        list(f, self.subscriptions.iter())?;
+        properties(f, &self.properties)
+    }
+}
+
+impl Display for Subscription<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} qos={}", self.filter, self.options.qos)?;
+        flag(f, "no_local", self.options.no_local)?;
+        flag(f, "retain_as_published", self.options.retain_as_published)?;
+        match self.options.retain_handling {
+            RetainHandling::SendAtSubscribe => Ok(()),
+            other => write!(f, " retain_handling={}", other.as_u8()),
+        }
+    }
+}
+
+impl Display for Suback<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "SUBACK id={} reasons=", self.packet_id)?;
+        // The name of 0x00 is another one here, and the numbers are what everyone knows.
+        list(f, self.reason_codes.iter().map(Hex))?;
+        properties(f, &self.properties)
+    }
+}
+
+impl Display for Unsubscribe<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "UNSUBSCRIBE id={} filters=", self.packet_id)?;
+        list(f, self.filters.iter().map(Quoted))?;
+        properties(f, &self.properties)
+    }
+}
+
+impl Display for Unsuback<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "UNSUBACK id={}", self.packet_id)?;
+        if !self.reason_codes.is_empty() {
+            f.write_str(" reasons=")?;
+            list(f, self.reason_codes.iter().map(Hex))?;
+        }
+        properties(f, &self.properties)
+    }
+}
+
+impl Display for Disconnect<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("DISCONNECT")?;
+        if self.reason == ReasonCode::NORMAL_DISCONNECTION {
+            f.write_str(" reason=\"0x00 Normal disconnection\"")?;
+        } else {
+            write!(f, " reason=\"{}\"", self.reason)?;
+        }
+        properties(f, &self.properties)
+    }
+}
+
+impl Display for Auth<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "AUTH reason=\"{}\"", self.reason)?;
+        properties(f, &self.properties)
+    }
+}
+
+struct Hex(ReasonCode);
+
+impl Display for Hex {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{:02X}", self.0.as_u8())
+    }
+}
+
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+fn flag(f: &mut Formatter<'_>, name: &str, set: bool) -> fmt::Result {
+    if set { write!(f, " {name}") } else { Ok(()) }
+}
+
+fn properties(f: &mut Formatter<'_>, properties: &Properties<'_>) -> fmt::Result {
+    if properties.is_empty() {
+        return Ok(());
+    }
+    f.write_str(" properties=")?;
+    list(f, properties.iter())
+}
+
+fn list(f: &mut Formatter<'_>, items: impl Iterator<Item = impl Display>) -> fmt::Result {
+    f.write_str("[")?;
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            f.write_str(", ")?;
+        }
+        item.fmt(f)?;
+    }
+    f.write_str("]")
+}

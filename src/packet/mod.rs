@@ -1,0 +1,507 @@
+//! The fifteen control packets (chapter 3), for both versions: views of received bytes, and what is to be sent.
+
+mod ack;
+mod auth;
+mod connack;
+mod connect;
+mod disconnect;
+mod display;
+mod publish;
+mod subscribe;
+mod unsubscribe;
+
+pub use ack::Ack;
+pub use auth::Auth;
+pub use connack::Connack;
+pub use connect::{Connect, Will};
+pub use disconnect::Disconnect;
+pub use publish::{Publish, SubscriptionIdentifiers};
+pub use subscribe::{
+    ReasonCodes, Suback, Subscribe, Subscription, SubscriptionOptions, Subscriptions,
+};
+pub use unsubscribe::{TopicFilters, Unsuback, Unsubscribe};
+
+use alloc::vec::Vec;
+
+use crate::reason::ReasonCode;
+use crate::types::{PacketType, Role, Version};
+use crate::violation::{DecodeError, Violation};
+use crate::wire::varint::{self, Varint};
+use crate::wire::{EncodeError, Fault, MAXIMUM_PACKET_SIZE, Reader, writer};
+
+/// What a decoder takes beyond what the standard says of every packet.
+#[non_exhaustive]
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct DecodeOptions {
+    maximum_packet_size: u32,
+    sender: Option<Role>,
+    unchecked_filters: bool,
+}
+
+impl DecodeOptions {
+    /// Every packet that the standard allows, from either side.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            maximum_packet_size: MAXIMUM_PACKET_SIZE,
+            sender: None,
+            unchecked_filters: false,
+        }
+    }
+
+    /// The largest packet to take, in bytes, the fixed header included (5.0, section 3.1.2.11.4). Larger
+    /// ones are refused as soon as their length is known. Default: [`MAXIMUM_PACKET_SIZE`].
+    #[must_use]
+    pub const fn with_maximum_packet_size(self, maximum_packet_size: u32) -> Self {
+        Self {
+            maximum_packet_size,
+            ..self
+        }
+    }
+
+    /// The side that the packets come from. If it is known, packets, reason codes and properties that only the
+    /// other side may send are refused. Default: `None`, nothing depends on the direction.
+    #[must_use]
+    pub const fn with_sender(self, sender: Option<Role>) -> Self {
+        Self { sender, ..self }
+    }
+
+    /// Whether to leave it to the caller to check the syntax of the topic filters (section 4.7.1, 4.8.2) in
+    /// SUBSCRIBE and UNSUBSCRIBE, so that a bad one can be answered with a reason code of its own. They are
+    /// strings without U+0000 in any case. Default: `false`, a bad filter makes the packet an error.
+    #[must_use]
+    pub const fn with_unchecked_filters(self, unchecked_filters: bool) -> Self {
+        Self {
+            unchecked_filters,
+            ..self
+        }
+    }
+
+    /// See [`DecodeOptions::with_maximum_packet_size`].
+    #[must_use]
+    pub const fn maximum_packet_size(&self) -> u32 {
+        self.maximum_packet_size
+    }
+
+    /// See [`DecodeOptions::with_sender`].
+    #[must_use]
+    pub const fn sender(&self) -> Option<Role> {
+        self.sender
+    }
+
+    /// See [`DecodeOptions::with_unchecked_filters`].
+    #[must_use]
+    pub const fn unchecked_filters(&self) -> bool {
+        self.unchecked_filters
+    }
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A control packet of either version. A 3.1.1 packet is one without properties.
+///
+/// ```
+/// use sansio_mqtt::{DecodeOptions, Packet, Publish, Version};
+///
+/// let mut bytes = Vec::new();
+/// Publish::new("a/b", b"hello").encode(Version::V5, &mut bytes)?;
+///
+/// let mut input = &bytes[..];
+/// let packet = Packet::decode(Version::V5, &DecodeOptions::new(), &mut input)?;
+/// assert_eq!(packet, Some(Packet::Publish(Publish::new("a/b", b"hello"))));
+/// assert!(input.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub enum Packet<'a> {
+    /// Connection request (section 3.1).
+    Connect(Connect<'a>),
+    /// Answer to CONNECT (section 3.2).
+    Connack(Connack<'a>),
+    /// An application message (section 3.3).
+    Publish(Publish<'a>),
+    /// Acknowledgement of a QoS 1 message (section 3.4).
+    Puback(Ack<'a>),
+    /// QoS 2, first acknowledgement (section 3.5).
+    Pubrec(Ack<'a>),
+    /// QoS 2, answer to PUBREC (section 3.6).
+    Pubrel(Ack<'a>),
+    /// QoS 2, last acknowledgement (section 3.7).
+    Pubcomp(Ack<'a>),
+    /// Subscription request (section 3.8).
+    Subscribe(Subscribe<'a>),
+    /// Answer to SUBSCRIBE (section 3.9).
+    Suback(Suback<'a>),
+    /// Request to end subscriptions (section 3.10).
+    Unsubscribe(Unsubscribe<'a>),
+    /// Answer to UNSUBSCRIBE (section 3.11).
+    Unsuback(Unsuback<'a>),
+    /// Keep-alive request (section 3.12).
+    Pingreq,
+    /// Keep-alive answer (section 3.13).
+    Pingresp,
+    /// Last packet of a connection (section 3.14).
+    Disconnect(Disconnect<'a>),
+    /// Step of an enhanced authentication (5.0, section 3.15).
+    Auth(Auth<'a>),
+}
+
+/// The fixed header of a packet.
+struct Header {
+    packet_type: PacketType,
+    /// The length of the header itself.
+    length: usize,
+    remaining_length: usize,
+}
+
+/// What the first byte alone breaks, for each of its values: the reserved type, the flags of the others
+/// [MQTT-2.1.3-1; 3.1.1: MQTT-2.2.2-1], and of PUBLISH [MQTT-3.3.1-2, MQTT-3.3.1-4].
+static FIRST_BYTE: [Option<Violation>; 256] = {
+    let mut table = [None; 256];
+    let mut rest: &mut [Option<Violation>] = &mut table;
+    let mut first: u8 = 0;
+    while let Some((entry, behind)) = rest.split_first_mut() {
+        *entry = check_first_byte(first);
+        rest = behind;
+        first = first.wrapping_add(1);
+    }
+    table
+};
+
+const fn check_first_byte(first: u8) -> Option<Violation> {
+    match (first >> 4, first & 0x0F) {
+        (0, _) => Some(Violation::PacketTypeReserved),
+        (3, 0x6 | 0x7 | 0xE | 0xF) => Some(Violation::QosInvalid),
+        (3, 0x8 | 0x9) => Some(Violation::DupWithQos0),
+        (3, _) | (6 | 8 | 10, 0x2) => None,
+        (6 | 8 | 10, _) => Some(Violation::FixedHeaderFlags),
+        (_, 0) => None,
+        (_, _) => Some(Violation::FixedHeaderFlags),
+    }
+}
+
+/// The first byte of a packet whose flags are constant.
+const fn first_byte(packet_type: PacketType) -> u8 {
+    packet_type.as_u8() << 4
+        | match packet_type {
+            PacketType::Pubrel | PacketType::Subscribe | PacketType::Unsubscribe => 0x02,
+            _ => 0x00,
+        }
+}
+
+impl<'a> Packet<'a> {
+    /// Reads the packet at the beginning of `input` and moves `input` behind it.
+    ///
+    /// `Ok(None)` means that more bytes are needed; `input` is left as it is. Until the whole packet is there only
+    /// its fixed header is looked at: type, flags and length, so nothing that will be refused for these has to
+    /// be waited for.
+    ///
+    /// `version` is that of the connection. For a CONNECT it means nothing: it names its version itself, and is
+    /// read by the rules of that version.
+    ///
+    /// Nothing is allocated, and the packet borrows the input.
+    ///
+    /// # Errors
+    ///
+    /// Everything that the two standards call malformed or a Protocol Error and that shows in one packet alone.
+    /// `input` is left as it is, and there is no going on: the place of the next packet is not trustworthy.
+    pub fn decode(
+        version: Version,
+        options: &DecodeOptions,
+        input: &mut &'a [u8],
+    ) -> Result<Option<Self>, DecodeError> {
+        let bytes = *input;
+        let Some(&first) = bytes.first() else {
+            return Ok(None);
+        };
+        let header = match Header::read(version, options, first, bytes) {
+            Ok(Some(header)) => header,
+            Ok(None) => return Ok(None),
+            Err(fault) => return Err(error(version, bytes, fault)),
+        };
+        let body = bytes.get(header.length..).unwrap_or_default();
+        let Some((body, rest)) = body.split_at_checked(header.remaining_length) else {
+            return match header.check_length(version) {
+                Ok(()) => Ok(None),
+                Err(fault) => Err(error(version, bytes, fault)),
+            };
+        };
+        match Self::decode_body(version, options, first, &header, body) {
+            Ok(packet) => {
+                *input = rest;
+                Ok(Some(packet))
+            }
+            Err(fault) => Err(error(version, bytes, fault)),
+        }
+    }
+
+    #[inline(always)]
+    fn decode_body(
+        version: Version,
+        options: &DecodeOptions,
+        first: u8,
+        header: &Header,
+        body: &'a [u8],
+    ) -> Result<Self, Fault> {
+        let sender = options.sender;
+        let end = u32::try_from(header.length + body.len()).unwrap_or(u32::MAX);
+        let mut reader = Reader::new(body, end);
+        let reader = &mut reader;
+        let packet_type = header.packet_type;
+        let packet = match packet_type {
+            PacketType::Connect => Self::Connect(Connect::decode(reader)?),
+            PacketType::Connack => Self::Connack(Connack::decode(version, reader)?),
+            PacketType::Publish => {
+                // The rest of the packet is the payload.
+                return Ok(Self::Publish(Publish::decode(
+                    version, sender, first, reader,
+                )?));
+            }
+            PacketType::Puback => Self::Puback(Ack::decode(packet_type, version, sender, reader)?),
+            PacketType::Pubrec => Self::Pubrec(Ack::decode(packet_type, version, sender, reader)?),
+            PacketType::Pubrel => Self::Pubrel(Ack::decode(packet_type, version, sender, reader)?),
+            PacketType::Pubcomp => {
+                Self::Pubcomp(Ack::decode(packet_type, version, sender, reader)?)
+            }
+            PacketType::Subscribe => Self::Subscribe(Subscribe::decode(version, options, reader)?),
+            PacketType::Suback => Self::Suback(Suback::decode(version, reader)?),
+            PacketType::Unsubscribe => {
+                Self::Unsubscribe(Unsubscribe::decode(version, options, reader)?)
+            }
+            PacketType::Unsuback => Self::Unsuback(Unsuback::decode(version, reader)?),
+            PacketType::Pingreq => Self::Pingreq,
+            PacketType::Pingresp => Self::Pingresp,
+            PacketType::Disconnect => {
+                Self::Disconnect(Disconnect::decode(version, sender, reader)?)
+            }
+            PacketType::Auth => Self::Auth(Auth::decode(sender, reader)?),
+        };
+        reader.finish()?;
+        Ok(packet)
+    }
+
+    /// Appends the packet to `out`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever [`Packet::decode`] would refuse, and what `version` cannot express. `out` is then as it was.
+    pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match self {
+            Self::Connect(packet) => packet.encode(out),
+            Self::Connack(packet) => packet.encode(version, out),
+            Self::Publish(packet) => packet.encode(version, out),
+            Self::Puback(packet) => packet.encode(PacketType::Puback, version, out),
+            Self::Pubrec(packet) => packet.encode(PacketType::Pubrec, version, out),
+            Self::Pubrel(packet) => packet.encode(PacketType::Pubrel, version, out),
+            Self::Pubcomp(packet) => packet.encode(PacketType::Pubcomp, version, out),
+            Self::Subscribe(packet) => packet.encode(version, out),
+            Self::Suback(packet) => packet.encode(version, out),
+            Self::Unsubscribe(packet) => packet.encode(version, out),
+            Self::Unsuback(packet) => packet.encode(version, out),
+            Self::Pingreq => writer::begin(out, first_byte(PacketType::Pingreq), 0),
+            Self::Pingresp => writer::begin(out, first_byte(PacketType::Pingresp), 0),
+            Self::Disconnect(packet) => packet.encode(version, out),
+            Self::Auth(packet) => packet.encode(version, out),
+        }
+    }
+
+    /// The number of bytes that [`Packet::encode`] appends.
+    #[must_use]
+    pub fn encoded_len(&self, version: Version) -> usize {
+        match self {
+            Self::Connect(packet) => packet.encoded_len(),
+            Self::Connack(packet) => packet.encoded_len(version),
+            Self::Publish(packet) => packet.encoded_len(version),
+            Self::Puback(packet)
+            | Self::Pubrec(packet)
+            | Self::Pubrel(packet)
+            | Self::Pubcomp(packet) => packet.encoded_len(version),
+            Self::Subscribe(packet) => packet.encoded_len(version),
+            Self::Suback(packet) => packet.encoded_len(version),
+            Self::Unsubscribe(packet) => packet.encoded_len(version),
+            Self::Unsuback(packet) => packet.encoded_len(version),
+            Self::Pingreq | Self::Pingresp => writer::packet_len(0),
+            Self::Disconnect(packet) => packet.encoded_len(version),
+            Self::Auth(packet) => packet.encoded_len(version),
+        }
+    }
+
+    /// Which packet it is.
+    #[must_use]
+    pub const fn packet_type(&self) -> PacketType {
+        match self {
+            Self::Connect(_) => PacketType::Connect,
+            Self::Connack(_) => PacketType::Connack,
+            Self::Publish(_) => PacketType::Publish,
+            Self::Puback(_) => PacketType::Puback,
+            Self::Pubrec(_) => PacketType::Pubrec,
+            Self::Pubrel(_) => PacketType::Pubrel,
+            Self::Pubcomp(_) => PacketType::Pubcomp,
+            Self::Subscribe(_) => PacketType::Subscribe,
+            Self::Suback(_) => PacketType::Suback,
+            Self::Unsubscribe(_) => PacketType::Unsubscribe,
+            Self::Unsuback(_) => PacketType::Unsuback,
+            Self::Pingreq => PacketType::Pingreq,
+            Self::Pingresp => PacketType::Pingresp,
+            Self::Disconnect(_) => PacketType::Disconnect,
+            Self::Auth(_) => PacketType::Auth,
+        }
+    }
+}
+
+/// The packets whose struct tells their type. An [`Ack`] does not: it is four of them.
+macro_rules! from {
+    ($($name:ident)*) => {
+        $(impl<'a> From<$name<'a>> for Packet<'a> {
+            fn from(packet: $name<'a>) -> Self {
+                Self::$name(packet)
+            }
+        })*
+    };
+}
+
+from!(Connect Connack Publish Subscribe Suback Unsubscribe Unsuback Disconnect Auth);
+
+impl Header {
+    /// Everything that the fixed header tells; `None` if it is not yet complete.
+    #[inline(always)]
+    fn read(
+        version: Version,
+        options: &DecodeOptions,
+        first: u8,
+        bytes: &[u8],
+    ) -> Result<Option<Self>, Fault> {
+        let fault = |violation, offset| Fault { violation, offset };
+        let packet_type = match PacketType::from_u8(first >> 4) {
+            Some(packet_type) => packet_type,
+            None => return Err(fault(Violation::PacketTypeReserved, 0)),
+        };
+        if packet_type == PacketType::Auth && version == Version::V311 {
+            return Err(fault(Violation::PacketTypeNotInVersion, 0));
+        }
+        if let Some(violation) = FIRST_BYTE.get(usize::from(first)).copied().flatten() {
+            return Err(fault(violation, 0));
+        }
+        if let Some(sender) = options.sender {
+            if !sends(sender, packet_type, version) {
+                return Err(fault(Violation::PacketTypeWrongDirection, 0));
+            }
+        }
+        let (remaining_length, length) = match bytes.get(1) {
+            Some(&byte) if byte < 0x80 => (u32::from(byte), 2),
+            _ => match varint::read(bytes.get(1..).unwrap_or_default()) {
+                Varint::Value(value, count) => {
+                    // 3.1.1 demands no shortest form (section 2.2.3), 5.0 does [MQTT-1.5.5-1]. The version of a
+                    // CONNECT is not known yet.
+                    if version == Version::V5
+                        && packet_type != PacketType::Connect
+                        && count != varint::len(value)
+                    {
+                        return Err(fault(Violation::VariableByteIntegerOverlong, 1));
+                    }
+                    (value, 1 + count)
+                }
+                Varint::Incomplete => return Ok(None),
+                Varint::TooLong => return Err(fault(Violation::RemainingLengthTooLong, 1)),
+            },
+        };
+        let remaining_length = remaining_length as usize;
+        if length + remaining_length > options.maximum_packet_size as usize {
+            return Err(fault(Violation::PacketTooLarge, 1));
+        }
+        Ok(Some(Self {
+            packet_type,
+            length,
+            remaining_length,
+        }))
+    }
+
+    /// Whether a body of this length can be that of a packet whose length is fixed. Decoding the body
+    /// finds the same, but only after it has been waited for.
+    fn check_length(&self, version: Version) -> Result<(), Fault> {
+        let expected = match (self.packet_type, version) {
+            (PacketType::Pingreq | PacketType::Pingresp, _)
+            | (PacketType::Disconnect, Version::V311) => 0,
+            (
+                PacketType::Connack
+                | PacketType::Puback
+                | PacketType::Pubrec
+                | PacketType::Pubrel
+                | PacketType::Pubcomp
+                | PacketType::Unsuback,
+                Version::V311,
+            ) => 2,
+            _ => return Ok(()),
+        };
+        if self.remaining_length <= expected {
+            return Ok(());
+        }
+        let offset = u32::try_from(self.length + expected).unwrap_or(u32::MAX);
+        Err(Fault {
+            violation: Violation::TrailingBytes,
+            offset,
+        })
+    }
+}
+
+/// Whether this side sends such packets.
+const fn sends(sender: Role, packet_type: PacketType, version: Version) -> bool {
+    let other_side = match packet_type {
+        PacketType::Connect
+        | PacketType::Subscribe
+        | PacketType::Unsubscribe
+        | PacketType::Pingreq => Role::Server,
+        PacketType::Connack | PacketType::Suback | PacketType::Unsuback | PacketType::Pingresp => {
+            Role::Client
+        }
+        PacketType::Disconnect if matches!(version, Version::V311) => Role::Server,
+        _ => return true,
+    };
+    !matches!(
+        (sender, other_side),
+        (Role::Client, Role::Client) | (Role::Server, Role::Server)
+    )
+}
+
+/// Names the packet of a fault. A CONNECT breaks the rules of its own version, if it gets as far as naming it.
+#[cold]
+fn error(version: Version, bytes: &[u8], fault: Fault) -> DecodeError {
+    let packet_type = bytes
+        .first()
+        .and_then(|first| PacketType::from_u8(first >> 4));
+    let version = match packet_type {
+        Some(PacketType::Connect) => connect::named_version(bytes).unwrap_or(version),
+        _ => version,
+    };
+    DecodeError::new(fault.violation, packet_type, version, fault.offset)
+}
+
+/// A reason code of 5.0 that this packet may carry.
+#[inline(always)]
+fn read_reason(
+    reader: &mut Reader<'_>,
+    packet_type: PacketType,
+    sender: Option<Role>,
+) -> Result<ReasonCode, Fault> {
+    let before = *reader;
+    match ReasonCode::from_u8(reader.u8()?) {
+        Some(reason) if reason.allowed_in(packet_type, sender) => Ok(reason),
+        _ => Err(before.fault(Violation::ReasonCodeInvalid)),
+    }
+}
+
+/// The same for a reason code to be sent.
+fn check_reason(reason: ReasonCode, packet_type: PacketType) -> Result<(), EncodeError> {
+    if reason.allowed_in(packet_type, None) {
+        Ok(())
+    } else {
+        Err(Violation::ReasonCodeInvalid.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,319 @@
+//! PUBLISH (section 3.3).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::property::{
+    Block, Context, MESSAGE_EXPIRY_INTERVAL, Properties, Property, RawProperties,
+    SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS, check_subscription_identifier,
+};
+use crate::types::{PacketId, PacketType, QoS, Role, Version};
+use crate::violation::Violation;
+use crate::wire::varint::{self, Varint};
+use crate::wire::{EncodeError, Fault, Reader, writer};
+
+/// An application message on one hop (section 3.3).
+///
+/// ```
+/// use sansio_mqtt::{PacketId, Publish, QoS};
+///
+/// let publish = Publish { qos: QoS::AtLeastOnce, packet_id: PacketId::new(1), ..Publish::new("a/b", b"hello") };
+/// assert_eq!(publish.to_string(), r#"PUBLISH id=1 qos=1 topic="a/b" payload=5 bytes"#);
+/// ```
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct Publish<'a> {
+    /// The message may have been sent before. Only with QoS 1 and 2 [MQTT-3.3.1-2].
+    pub dup: bool,
+    /// The quality of service of this hop.
+    pub qos: QoS,
+    /// To a server: keep the message for later subscribers. From a server: see section 3.3.1.3.
+    pub retain: bool,
+    /// The topic name, without wildcards [MQTT-3.3.2-2]. Empty only with a topic alias that stands for it.
+    pub topic: &'a str,
+    /// Present with QoS 1 and 2, absent with QoS 0 (5.0: [MQTT-2.2.1-2]; 3.1.1: [MQTT-2.3.1-5]).
+    pub packet_id: Option<PacketId>,
+    /// 5.0: the number that stands, or is to stand, for the topic on this connection; not 0 [MQTT-3.3.2-8].
+    pub topic_alias: Option<u16>,
+    /// 5.0: seconds until the message expires (section 3.3.2.3.3).
+    pub message_expiry_interval: Option<u32>,
+    /// 5.0, from a server: the subscriptions that the message is sent for [MQTT-3.3.4-3].
+    pub subscription_identifiers: SubscriptionIdentifiers<'a>,
+    /// 5.0: the properties that belong to the message and are forwarded with it.
+    pub properties: Properties<'a>,
+    /// The application's bytes, of any content and length.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Publish<'a> {
+    /// A QoS 0 message without properties.
+    #[must_use]
+    pub const fn new(topic: &'a str, payload: &'a [u8]) -> Self {
+        Self {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic,
+            packet_id: None,
+            topic_alias: None,
+            message_expiry_interval: None,
+            subscription_identifiers: SubscriptionIdentifiers::EMPTY,
+            properties: Properties::EMPTY,
+            payload,
+        }
+    }
+
+    /// The flags in `first` have been checked.
+    #[inline(always)]
+    pub(super) fn decode(
+        version: Version,
+        sender: Option<Role>,
+        first: u8,
+        reader: &mut Reader<'a>,
+    ) -> Result<Self, Fault> {
+        let start = *reader;
+        let Some(qos) = QoS::from_u8(first >> 1 & 0x03) else {
+            return Err(Fault {
+                violation: Violation::QosInvalid,
+                offset: 0,
+            });
+        };
+        let topic = reader.topic_name(Violation::TopicNameWildcard)?;
+        let packet_id = match qos {
+            QoS::AtMostOnce => None,
+            QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_id()?),
+        };
+        let mut publish = Self {
+            dup: first & 0x08 != 0,
+            qos,
+            retain: first & 0x01 != 0,
+            packet_id,
+            ..Self::new(topic, &[])
+        };
+        if version == Version::V5 {
+            publish.decode_properties(sender, reader)?;
+        }
+        // [MQTT-4.7.3-1], except with an alias (5.0, section 3.3.2.1).
+        if topic.is_empty() && publish.topic_alias.is_none() {
+            return Err(start.fault(Violation::TopicNameEmpty));
+        }
+        publish.payload = reader.rest();
+        Ok(publish)
+    }
+
+    #[inline(always)]
+    fn decode_properties(
+        &mut self,
+        sender: Option<Role>,
+        reader: &mut Reader<'a>,
+    ) -> Result<(), Fault> {
+        // [MQTT-3.3.4-6]
+        let context = match sender {
+            Some(Role::Client) => Context::PUBLISH.forbidding(
+                SUBSCRIPTION_IDENTIFIER,
+                Violation::SubscriptionIdentifierFromClient,
+            ),
+            Some(Role::Server) | None => Context::PUBLISH,
+        };
+        let block = Block::read(reader, context, |property| match property {
+            Property::TopicAlias(alias) => self.topic_alias = Some(alias),
+            Property::MessageExpiryInterval(seconds) => {
+                self.message_expiry_interval = Some(seconds)
+            }
+            _ => {}
+        })?;
+        self.properties = block.visible(context);
+        if block.contains(SUBSCRIPTION_IDENTIFIER) {
+            self.subscription_identifiers = SubscriptionIdentifiers(Repr::Block(block.bytes()));
+        }
+        Ok(())
+    }
+
+    /// Appends the packet to `out`. In 5.0 the properties are written in this order: topic alias, message
+    /// expiry interval, subscription identifiers, then `properties` as they stand.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode`](crate::Packet::encode).
+    pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.check(version)?;
+        let property_len = self.property_len(version);
+        let first = PacketType::Publish.as_u8() << 4
+            | u8::from(self.dup) << 3
+            | self.qos.as_u8() << 1
+            | u8::from(self.retain);
+        writer::begin(out, first, self.remaining_length(version, property_len))?;
+        writer::binary(out, self.topic.as_bytes());
+        if let Some(packet_id) = self.packet_id {
+            writer::u16(out, packet_id.get());
+        }
+        if version == Version::V5 {
+            writer::varint(out, varint::value(property_len).unwrap_or_default());
+            if let Some(alias) = self.topic_alias {
+                out.push(TOPIC_ALIAS);
+                writer::u16(out, alias);
+            }
+            if let Some(seconds) = self.message_expiry_interval {
+                out.push(MESSAGE_EXPIRY_INTERVAL);
+                writer::u32(out, seconds);
+            }
+            for identifier in self.subscription_identifiers.iter() {
+                out.push(SUBSCRIPTION_IDENTIFIER);
+                writer::varint(out, identifier);
+            }
+            self.properties.write(out);
+        }
+        out.extend_from_slice(self.payload);
+        Ok(())
+    }
+
+    /// The number of bytes that [`Publish::encode`] appends.
+    #[must_use]
+    pub fn encoded_len(&self, version: Version) -> usize {
+        writer::packet_len(self.remaining_length(version, self.property_len(version)))
+    }
+
+    fn check(&self, version: Version) -> Result<(), EncodeError> {
+        if self.dup && self.qos == QoS::AtMostOnce {
+            return Err(Violation::DupWithQos0.into());
+        }
+        if self.packet_id.is_some() != (self.qos != QoS::AtMostOnce) {
+            return Err(EncodeError::PacketIdMismatch);
+        }
+        writer::check_topic_name(self.topic, Violation::TopicNameWildcard)?;
+        match version {
+            Version::V311 => {
+                if self.topic_alias.is_some()
+                    || self.message_expiry_interval.is_some()
+                    || !self.subscription_identifiers.is_empty()
+                {
+                    return Err(EncodeError::NeedsV5);
+                }
+            }
+            Version::V5 => {
+                if self.topic_alias == Some(0) {
+                    return Err(Violation::TopicAliasZero.into());
+                }
+                self.subscription_identifiers.check()?;
+            }
+        }
+        self.properties.check_block(version, Context::PUBLISH)?;
+        if self.topic.is_empty() && self.topic_alias.is_none() {
+            return Err(Violation::TopicNameEmpty.into());
+        }
+        Ok(())
+    }
+
+    /// The length of the properties without their length field.
+    fn property_len(&self, version: Version) -> usize {
+        if version == Version::V311 {
+            return 0;
+        }
+        let identifiers = self.subscription_identifiers.iter();
+        writer::total([
+            self.topic_alias.map_or(0, |_| 3),
+            self.message_expiry_interval.map_or(0, |_| 5),
+            writer::total(identifiers.map(|identifier| 1 + varint::len(identifier))),
+            self.properties.encoded_len(),
+        ])
+    }
+
+    fn remaining_length(&self, version: Version, property_len: usize) -> usize {
+        writer::total([
+            writer::field_len(self.topic.len()),
+            self.packet_id.map_or(0, |_| 2),
+            match version {
+                Version::V311 => 0,
+                Version::V5 => writer::prefixed_len(property_len),
+            },
+            self.payload.len(),
+        ])
+    }
+}
+
+/// The Subscription Identifiers of a PUBLISH (5.0, section 3.3.2.3.8), each 1 to 268,435,455: those of a received
+/// packet, or a slice to be sent.
+///
+/// Two are equal if they have the same values in the same order.
+#[derive(Copy, Clone)]
+pub struct SubscriptionIdentifiers<'a>(Repr<'a>);
+
+#[derive(Copy, Clone)]
+enum Repr<'a> {
+    /// A checked property block, with its other properties.
+    Block(&'a [u8]),
+    List(&'a [u32]),
+}
+
+impl<'a> SubscriptionIdentifiers<'a> {
+    /// None.
+    pub const EMPTY: Self = Self(Repr::List(&[]));
+
+    /// The values in the order of the packet.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + Clone + use<'a> {
+        let (block, list) = match self.0 {
+            Repr::Block(block) => (block, &[][..]),
+            Repr::List(list) => (&[][..], list),
+        };
+        RawProperties::new(block)
+            .filter_map(identifier)
+            .chain(list.iter().copied())
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
+        match self.0 {
+            Repr::Block(_) => Ok(()),
+            Repr::List(list) => list
+                .iter()
+                .try_for_each(|&value| check_subscription_identifier(value)),
+        }
+    }
+}
+
+/// The value, if the property is a Subscription Identifier.
+fn identifier(raw: &[u8]) -> Option<u32> {
+    match raw.split_first() {
+        Some((&SUBSCRIPTION_IDENTIFIER, value)) => match varint::read(value) {
+            Varint::Value(value, _) => Some(value),
+            Varint::Incomplete | Varint::TooLong => None,
+        },
+        _ => None,
+    }
+}
+
+impl Default for SubscriptionIdentifiers<'_> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl<'a> From<&'a [u32]> for SubscriptionIdentifiers<'a> {
+    fn from(list: &'a [u32]) -> Self {
+        Self(Repr::List(list))
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u32; N]> for SubscriptionIdentifiers<'a> {
+    fn from(list: &'a [u32; N]) -> Self {
+        Self(Repr::List(list))
+    }
+}
+
+impl PartialEq for SubscriptionIdentifiers<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for SubscriptionIdentifiers<'_> {}
+
+impl fmt::Debug for SubscriptionIdentifiers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}

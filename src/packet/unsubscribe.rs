@@ -1,0 +1,247 @@
+//! UNSUBSCRIBE and UNSUBACK (sections 3.10 and 3.11).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::subscribe::{ReasonCodes, check_filter, decode_filter};
+use super::{DecodeOptions, first_byte};
+use crate::property::{Context, Properties};
+use crate::types::{PacketId, PacketType, Version};
+use crate::violation::Violation;
+use crate::wire::{EncodeError, Fault, Reader, writer};
+
+/// A request to end subscriptions (section 3.10).
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct Unsubscribe<'a> {
+    /// Repeated by the UNSUBACK.
+    pub packet_id: PacketId,
+    /// At least one [MQTT-3.10.3-2].
+    pub filters: TopicFilters<'a>,
+    /// 5.0: User Properties.
+    pub properties: Properties<'a>,
+}
+
+/// The answer to an UNSUBSCRIBE (section 3.11).
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct Unsuback<'a> {
+    /// That of the UNSUBSCRIBE.
+    pub packet_id: PacketId,
+    /// 5.0: one for each filter, in their order [MQTT-3.11.3-1]. In 3.1.1 none.
+    pub reason_codes: ReasonCodes<'a>,
+    /// 5.0: Reason String and User Properties.
+    pub properties: Properties<'a>,
+}
+
+/// The topic filters of an UNSUBSCRIBE: those of a received packet, read as they are asked for, or a slice to be sent.
+///
+/// Two are equal if they have the same filters in the same order.
+#[derive(Copy, Clone)]
+pub struct TopicFilters<'a>(List<'a>);
+
+#[derive(Copy, Clone)]
+enum List<'a> {
+    Block { bytes: &'a [u8], count: u32 },
+    Slice(&'a [&'a str]),
+}
+
+impl<'a> Unsubscribe<'a> {
+    /// A request without properties.
+    #[must_use]
+    pub fn new(packet_id: PacketId, filters: impl Into<TopicFilters<'a>>) -> Self {
+        Self {
+            packet_id,
+            filters: filters.into(),
+            properties: Properties::EMPTY,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn decode(
+        version: Version,
+        options: &DecodeOptions,
+        reader: &mut Reader<'a>,
+    ) -> Result<Self, Fault> {
+        let packet_id = reader.packet_id()?;
+        let properties = match version {
+            Version::V5 => Properties::read(reader, Context::UNSUBSCRIBE)?,
+            Version::V311 => Properties::EMPTY,
+        };
+        let bytes = reader.rest();
+        if bytes.is_empty() {
+            return Err(reader.fault(Violation::NoTopicFilters));
+        }
+        let mut count = 0;
+        while !reader.is_empty() {
+            decode_filter(version, options.unchecked_filters(), reader)?;
+            count += 1;
+        }
+        let filters = TopicFilters(List::Block { bytes, count });
+        Ok(Self {
+            packet_id,
+            filters,
+            properties,
+        })
+    }
+
+    /// Appends the packet to `out`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode`](crate::Packet::encode). The syntax of the filters is always checked.
+    pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.properties.check_block(version, Context::UNSUBSCRIBE)?;
+        if self.filters.is_empty() {
+            return Err(Violation::NoTopicFilters.into());
+        }
+        self.filters
+            .iter()
+            .try_for_each(|filter| check_filter(version, filter))?;
+        writer::begin(
+            out,
+            first_byte(PacketType::Unsubscribe),
+            self.remaining_length(version),
+        )?;
+        writer::u16(out, self.packet_id.get());
+        self.properties.write_block(version, out);
+        match self.filters.0 {
+            List::Block { bytes, .. } => out.extend_from_slice(bytes),
+            List::Slice(list) => {
+                list.iter()
+                    .for_each(|filter| writer::binary(out, filter.as_bytes()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of bytes that [`Unsubscribe::encode`] appends.
+    #[must_use]
+    pub fn encoded_len(&self, version: Version) -> usize {
+        writer::packet_len(self.remaining_length(version))
+    }
+
+    fn remaining_length(&self, version: Version) -> usize {
+        let filters = match self.filters.0 {
+            List::Block { bytes, .. } => bytes.len(),
+            List::Slice(list) => {
+                writer::total(list.iter().map(|filter| writer::field_len(filter.len())))
+            }
+        };
+        writer::total([2, self.properties.block_len(version), filters])
+    }
+}
+
+impl<'a> TopicFilters<'a> {
+    /// The filters in the order of the packet.
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        let (block, slice) = match self.0 {
+            List::Block { bytes, .. } => (bytes, &[][..]),
+            List::Slice(slice) => (&[][..], slice),
+        };
+        let mut reader = Reader::new(block, 0);
+        let block = core::iter::from_fn(move || reader.string().ok());
+        block.chain(slice.iter().copied())
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self.0 {
+            List::Block { count, .. } => count as usize,
+            List::Slice(slice) => slice.len(),
+        }
+    }
+
+    /// Whether there is none: never so in a received packet.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<'a> From<&'a [&'a str]> for TopicFilters<'a> {
+    fn from(slice: &'a [&'a str]) -> Self {
+        Self(List::Slice(slice))
+    }
+}
+
+impl<'a, const N: usize> From<&'a [&'a str; N]> for TopicFilters<'a> {
+    fn from(slice: &'a [&'a str; N]) -> Self {
+        Self(List::Slice(slice))
+    }
+}
+
+impl PartialEq for TopicFilters<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for TopicFilters<'_> {}
+
+impl fmt::Debug for TopicFilters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<'a> Unsuback<'a> {
+    /// An answer without properties. For 3.1.1 the codes are [`ReasonCodes::EMPTY`].
+    #[must_use]
+    pub fn new(packet_id: PacketId, reason_codes: impl Into<ReasonCodes<'a>>) -> Self {
+        Self {
+            packet_id,
+            reason_codes: reason_codes.into(),
+            properties: Properties::EMPTY,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn decode(version: Version, reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        let packet_id = reader.packet_id()?;
+        Ok(match version {
+            Version::V311 => Self::new(packet_id, ReasonCodes::EMPTY),
+            Version::V5 => Self {
+                packet_id,
+                properties: Properties::read(reader, Context::ACK)?,
+                reason_codes: ReasonCodes::decode(PacketType::Unsuback, version, reader)?,
+            },
+        })
+    }
+
+    /// Appends the packet to `out`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode`](crate::Packet::encode). [`EncodeError::NeedsV5`] for any reason code in 3.1.1.
+    pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.properties.check_block(version, Context::ACK)?;
+        match version {
+            Version::V311 if self.reason_codes.is_empty() => {}
+            Version::V311 => return Err(EncodeError::NeedsV5),
+            Version::V5 => self.reason_codes.check(PacketType::Unsuback, version)?,
+        }
+        writer::begin(
+            out,
+            first_byte(PacketType::Unsuback),
+            self.remaining_length(version),
+        )?;
+        writer::u16(out, self.packet_id.get());
+        self.properties.write_block(version, out);
+        self.reason_codes.write(out);
+        Ok(())
+    }
+
+    /// The number of bytes that [`Unsuback::encode`] appends.
+    #[must_use]
+    pub fn encoded_len(&self, version: Version) -> usize {
+        writer::packet_len(self.remaining_length(version))
+    }
+
+    fn remaining_length(&self, version: Version) -> usize {
+        writer::total([
+            2,
+            self.properties.block_len(version),
+            self.reason_codes.len(),
+        ])
+    }
+}

@@ -1,0 +1,371 @@
+//! Properties (5.0, section 2.2.2): one of them, the table of all, and the set that a packet has.
+
+mod table;
+mod view;
+
+pub(crate) use table::{
+    AUTHENTICATION_DATA, AUTHENTICATION_METHOD, MESSAGE_EXPIRY_INTERVAL, SESSION_EXPIRY_INTERVAL,
+    SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS,
+};
+pub(crate) use table::{Context, bit};
+pub(crate) use view::{Block, RawProperties};
+pub use view::{Properties, PropertyIter};
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::types::QoS;
+use crate::violation::Violation;
+use crate::wire::{EncodeError, Fault, MAXIMUM_REMAINING_LENGTH, Reader, varint, writer};
+
+/// A property with its value (5.0, table 2-4). The sections named are those of 5.0.
+#[non_exhaustive]
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub enum Property<'a> {
+    /// 0x01, PUBLISH and will: the payload is UTF-8 (`true`) or unspecified bytes (section 3.3.2.3.2). The
+    /// payload is not checked.
+    PayloadFormatIndicator(bool),
+    /// 0x02, PUBLISH and will: seconds (section 3.3.2.3.3). In a PUBLISH this is
+    /// [`Publish::message_expiry_interval`](crate::Publish::message_expiry_interval) instead.
+    MessageExpiryInterval(u32),
+    /// 0x03, PUBLISH and will (section 3.3.2.3.9).
+    ContentType(&'a str),
+    /// 0x08, PUBLISH and will: a topic name, without wildcards [MQTT-3.3.2-14].
+    ResponseTopic(&'a str),
+    /// 0x09, PUBLISH and will (section 3.3.2.3.6).
+    CorrelationData(&'a [u8]),
+    /// 0x0B, SUBSCRIBE: 1 to 268,435,455 (section 3.8.2.1.2). In a PUBLISH this is
+    /// [`Publish::subscription_identifiers`](crate::Publish::subscription_identifiers) instead.
+    SubscriptionIdentifier(u32),
+    /// 0x11, CONNECT, CONNACK and a client's DISCONNECT: seconds, `u32::MAX` for ever (section 3.1.2.11.2).
+    SessionExpiryInterval(u32),
+    /// 0x12, CONNACK (section 3.2.2.3.7).
+    AssignedClientIdentifier(&'a str),
+    /// 0x13, CONNACK: seconds, 0 for off (section 3.2.2.3.14).
+    ServerKeepAlive(u16),
+    /// 0x15, CONNECT, CONNACK and AUTH (section 3.1.2.11.9).
+    AuthenticationMethod(&'a str),
+    /// 0x16, CONNECT, CONNACK and AUTH, only with a method (section 3.1.2.11.10).
+    AuthenticationData(&'a [u8]),
+    /// 0x17, CONNECT: whether the server may send reason strings and user properties with anything but PUBLISH,
+    /// CONNACK and DISCONNECT (section 3.1.2.11.7).
+    RequestProblemInformation(bool),
+    /// 0x18, will: seconds (section 3.1.3.2.2).
+    WillDelayInterval(u32),
+    /// 0x19, CONNECT: whether the server may send Response Information (section 3.1.2.11.6).
+    RequestResponseInformation(bool),
+    /// 0x1A, CONNACK (section 3.2.2.3.15).
+    ResponseInformation(&'a str),
+    /// 0x1C, CONNACK and DISCONNECT: the servers to use instead, separated by spaces (section 4.11).
+    ServerReference(&'a str),
+    /// 0x1F, all acknowledgements, DISCONNECT and AUTH: for people (section 3.2.2.3.9).
+    ReasonString(&'a str),
+    /// 0x21, CONNECT and CONNACK: 1 to 65,535 (section 3.1.2.11.3).
+    ReceiveMaximum(u16),
+    /// 0x22, CONNECT and CONNACK (section 3.1.2.11.5).
+    TopicAliasMaximum(u16),
+    /// 0x23. In a PUBLISH, the only packet that has it, this is
+    /// [`Publish::topic_alias`](crate::Publish::topic_alias) instead.
+    TopicAlias(u16),
+    /// 0x24, CONNACK: QoS 0 or 1; 2 is expressed by leaving it out (section 3.2.2.3.4).
+    MaximumQos(QoS),
+    /// 0x25, CONNACK (section 3.2.2.3.5).
+    RetainAvailable(bool),
+    /// 0x26, everywhere and any number of times: a name and a value (section 3.1.2.11.8).
+    UserProperty(&'a str, &'a str),
+    /// 0x27, CONNECT and CONNACK: bytes, not 0 (section 3.1.2.11.4).
+    MaximumPacketSize(u32),
+    /// 0x28, CONNACK (section 3.2.2.3.11).
+    WildcardSubscriptionAvailable(bool),
+    /// 0x29, CONNACK (section 3.2.2.3.12).
+    SubscriptionIdentifierAvailable(bool),
+    /// 0x2A, CONNACK (section 3.2.2.3.13).
+    SharedSubscriptionAvailable(bool),
+}
+
+impl<'a> Property<'a> {
+    /// The property's identifier on the wire.
+    #[must_use]
+    pub const fn id(&self) -> u8 {
+        match self {
+            Self::PayloadFormatIndicator(_) => table::PAYLOAD_FORMAT_INDICATOR,
+            Self::MessageExpiryInterval(_) => table::MESSAGE_EXPIRY_INTERVAL,
+            Self::ContentType(_) => table::CONTENT_TYPE,
+            Self::ResponseTopic(_) => table::RESPONSE_TOPIC,
+            Self::CorrelationData(_) => table::CORRELATION_DATA,
+            Self::SubscriptionIdentifier(_) => table::SUBSCRIPTION_IDENTIFIER,
+            Self::SessionExpiryInterval(_) => table::SESSION_EXPIRY_INTERVAL,
+            Self::AssignedClientIdentifier(_) => table::ASSIGNED_CLIENT_IDENTIFIER,
+            Self::ServerKeepAlive(_) => table::SERVER_KEEP_ALIVE,
+            Self::AuthenticationMethod(_) => table::AUTHENTICATION_METHOD,
+            Self::AuthenticationData(_) => table::AUTHENTICATION_DATA,
+            Self::RequestProblemInformation(_) => table::REQUEST_PROBLEM_INFORMATION,
+            Self::WillDelayInterval(_) => table::WILL_DELAY_INTERVAL,
+            Self::RequestResponseInformation(_) => table::REQUEST_RESPONSE_INFORMATION,
+            Self::ResponseInformation(_) => table::RESPONSE_INFORMATION,
+            Self::ServerReference(_) => table::SERVER_REFERENCE,
+            Self::ReasonString(_) => table::REASON_STRING,
+            Self::ReceiveMaximum(_) => table::RECEIVE_MAXIMUM,
+            Self::TopicAliasMaximum(_) => table::TOPIC_ALIAS_MAXIMUM,
+            Self::TopicAlias(_) => table::TOPIC_ALIAS,
+            Self::MaximumQos(_) => table::MAXIMUM_QOS,
+            Self::RetainAvailable(_) => table::RETAIN_AVAILABLE,
+            Self::UserProperty(..) => table::USER_PROPERTY,
+            Self::MaximumPacketSize(_) => table::MAXIMUM_PACKET_SIZE,
+            Self::WildcardSubscriptionAvailable(_) => table::WILDCARD_SUBSCRIPTION_AVAILABLE,
+            Self::SubscriptionIdentifierAvailable(_) => table::SUBSCRIPTION_IDENTIFIER_AVAILABLE,
+            Self::SharedSubscriptionAvailable(_) => table::SHARED_SUBSCRIPTION_AVAILABLE,
+        }
+    }
+
+    /// The property's name in the standard, such as `Content Type`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        table::name(self.id())
+    }
+
+    /// Reads the value of the property `id`. An identifier that the table does not have is taken for a cut one.
+    #[inline(always)]
+    fn read_value(id: u8, reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        Ok(match id {
+            table::PAYLOAD_FORMAT_INDICATOR => Self::PayloadFormatIndicator(flag(reader)?),
+            table::MESSAGE_EXPIRY_INTERVAL => Self::MessageExpiryInterval(reader.u32()?),
+            table::CONTENT_TYPE => Self::ContentType(reader.string()?),
+            table::RESPONSE_TOPIC => {
+                Self::ResponseTopic(reader.topic_name(Violation::ResponseTopicWildcard)?)
+            }
+            table::CORRELATION_DATA => Self::CorrelationData(reader.binary()?),
+            table::SUBSCRIPTION_IDENTIFIER => Self::SubscriptionIdentifier(checked(
+                reader,
+                Reader::varint,
+                |value| value != 0,
+                Violation::SubscriptionIdentifierZero,
+            )?),
+            table::SESSION_EXPIRY_INTERVAL => Self::SessionExpiryInterval(reader.u32()?),
+            table::ASSIGNED_CLIENT_IDENTIFIER => Self::AssignedClientIdentifier(reader.string()?),
+            table::SERVER_KEEP_ALIVE => Self::ServerKeepAlive(reader.u16()?),
+            table::AUTHENTICATION_METHOD => Self::AuthenticationMethod(reader.string()?),
+            table::AUTHENTICATION_DATA => Self::AuthenticationData(reader.binary()?),
+            table::REQUEST_PROBLEM_INFORMATION => Self::RequestProblemInformation(flag(reader)?),
+            table::WILL_DELAY_INTERVAL => Self::WillDelayInterval(reader.u32()?),
+            table::REQUEST_RESPONSE_INFORMATION => Self::RequestResponseInformation(flag(reader)?),
+            table::RESPONSE_INFORMATION => Self::ResponseInformation(reader.string()?),
+            table::SERVER_REFERENCE => Self::ServerReference(reader.string()?),
+            table::REASON_STRING => Self::ReasonString(reader.string()?),
+            table::RECEIVE_MAXIMUM => Self::ReceiveMaximum(checked(
+                reader,
+                Reader::u16,
+                |value| value != 0,
+                Violation::ReceiveMaximumZero,
+            )?),
+            table::TOPIC_ALIAS_MAXIMUM => Self::TopicAliasMaximum(reader.u16()?),
+            table::TOPIC_ALIAS => Self::TopicAlias(checked(
+                reader,
+                Reader::u16,
+                |value| value != 0,
+                Violation::TopicAliasZero,
+            )?),
+            table::MAXIMUM_QOS => Self::MaximumQos(if flag(reader)? {
+                QoS::AtLeastOnce
+            } else {
+                QoS::AtMostOnce
+            }),
+            table::RETAIN_AVAILABLE => Self::RetainAvailable(flag(reader)?),
+            table::USER_PROPERTY => Self::UserProperty(reader.string()?, reader.string()?),
+            table::MAXIMUM_PACKET_SIZE => Self::MaximumPacketSize(checked(
+                reader,
+                Reader::u32,
+                |value| value != 0,
+                Violation::MaximumPacketSizeZero,
+            )?),
+            table::WILDCARD_SUBSCRIPTION_AVAILABLE => {
+                Self::WildcardSubscriptionAvailable(flag(reader)?)
+            }
+            table::SUBSCRIPTION_IDENTIFIER_AVAILABLE => {
+                Self::SubscriptionIdentifierAvailable(flag(reader)?)
+            }
+            table::SHARED_SUBSCRIPTION_AVAILABLE => {
+                Self::SharedSubscriptionAvailable(flag(reader)?)
+            }
+            _ => return Err(reader.fault(Violation::Truncated)),
+        })
+    }
+
+    /// Refuses a value that [`Property::read_value`] would refuse.
+    fn check(&self) -> Result<(), EncodeError> {
+        match *self {
+            Self::ContentType(text)
+            | Self::AssignedClientIdentifier(text)
+            | Self::AuthenticationMethod(text)
+            | Self::ResponseInformation(text)
+            | Self::ServerReference(text)
+            | Self::ReasonString(text) => writer::check_string(text),
+            Self::ResponseTopic(topic) => {
+                writer::check_topic_name(topic, Violation::ResponseTopicWildcard)
+            }
+            Self::UserProperty(name, value) => {
+                writer::check_string(name)?;
+                writer::check_string(value)
+            }
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
+                writer::check_binary(bytes)
+            }
+            Self::SubscriptionIdentifier(value) => check_subscription_identifier(value),
+            Self::ReceiveMaximum(0) => Err(Violation::ReceiveMaximumZero.into()),
+            Self::MaximumPacketSize(0) => Err(Violation::MaximumPacketSizeZero.into()),
+            Self::TopicAlias(0) => Err(Violation::TopicAliasZero.into()),
+            Self::MaximumQos(QoS::ExactlyOnce) => Err(Violation::PropertyValue.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The length on the wire, identifier included.
+    fn encoded_len(&self) -> usize {
+        1 + match *self {
+            Self::PayloadFormatIndicator(_)
+            | Self::RequestProblemInformation(_)
+            | Self::RequestResponseInformation(_)
+            | Self::MaximumQos(_)
+            | Self::RetainAvailable(_)
+            | Self::WildcardSubscriptionAvailable(_)
+            | Self::SubscriptionIdentifierAvailable(_)
+            | Self::SharedSubscriptionAvailable(_) => 1,
+            Self::ServerKeepAlive(_)
+            | Self::ReceiveMaximum(_)
+            | Self::TopicAliasMaximum(_)
+            | Self::TopicAlias(_) => 2,
+            Self::MessageExpiryInterval(_)
+            | Self::SessionExpiryInterval(_)
+            | Self::WillDelayInterval(_)
+            | Self::MaximumPacketSize(_) => 4,
+            Self::SubscriptionIdentifier(value) => varint::len(value),
+            Self::ContentType(text)
+            | Self::ResponseTopic(text)
+            | Self::AssignedClientIdentifier(text)
+            | Self::AuthenticationMethod(text)
+            | Self::ResponseInformation(text)
+            | Self::ServerReference(text)
+            | Self::ReasonString(text) => writer::field_len(text.len()),
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
+                writer::field_len(bytes.len())
+            }
+            Self::UserProperty(name, value) => {
+                writer::field_len(name.len()) + writer::field_len(value.len())
+            }
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.id());
+        match *self {
+            Self::PayloadFormatIndicator(value)
+            | Self::RequestProblemInformation(value)
+            | Self::RequestResponseInformation(value)
+            | Self::RetainAvailable(value)
+            | Self::WildcardSubscriptionAvailable(value)
+            | Self::SubscriptionIdentifierAvailable(value)
+            | Self::SharedSubscriptionAvailable(value) => out.push(u8::from(value)),
+            Self::MaximumQos(qos) => out.push(qos.as_u8()),
+            Self::ServerKeepAlive(value)
+            | Self::ReceiveMaximum(value)
+            | Self::TopicAliasMaximum(value)
+            | Self::TopicAlias(value) => writer::u16(out, value),
+            Self::MessageExpiryInterval(value)
+            | Self::SessionExpiryInterval(value)
+            | Self::WillDelayInterval(value)
+            | Self::MaximumPacketSize(value) => writer::u32(out, value),
+            Self::SubscriptionIdentifier(value) => writer::varint(out, value),
+            Self::ContentType(text)
+            | Self::ResponseTopic(text)
+            | Self::AssignedClientIdentifier(text)
+            | Self::AuthenticationMethod(text)
+            | Self::ResponseInformation(text)
+            | Self::ServerReference(text)
+            | Self::ReasonString(text) => writer::binary(out, text.as_bytes()),
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
+                writer::binary(out, bytes);
+            }
+            Self::UserProperty(name, value) => {
+                writer::binary(out, name.as_bytes());
+                writer::binary(out, value.as_bytes());
+            }
+        }
+    }
+}
+
+impl fmt::Display for Property<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=", self.name())?;
+        match *self {
+            Self::PayloadFormatIndicator(value)
+            | Self::RequestProblemInformation(value)
+            | Self::RequestResponseInformation(value)
+            | Self::RetainAvailable(value)
+            | Self::WildcardSubscriptionAvailable(value)
+            | Self::SubscriptionIdentifierAvailable(value)
+            | Self::SharedSubscriptionAvailable(value) => u8::from(value).fmt(f),
+            Self::MaximumQos(qos) => qos.fmt(f),
+            Self::ServerKeepAlive(value)
+            | Self::ReceiveMaximum(value)
+            | Self::TopicAliasMaximum(value)
+            | Self::TopicAlias(value) => value.fmt(f),
+            Self::MessageExpiryInterval(value)
+            | Self::SessionExpiryInterval(value)
+            | Self::WillDelayInterval(value)
+            | Self::MaximumPacketSize(value)
+            | Self::SubscriptionIdentifier(value) => value.fmt(f),
+            Self::ContentType(text)
+            | Self::ResponseTopic(text)
+            | Self::AssignedClientIdentifier(text)
+            | Self::AuthenticationMethod(text)
+            | Self::ResponseInformation(text)
+            | Self::ServerReference(text)
+            | Self::ReasonString(text) => write!(f, "{text:?}"),
+            // The data may be a proof of identity, so only its size is told.
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
+                write!(f, "{} bytes", bytes.len())
+            }
+            Self::UserProperty(name, value) => write!(f, "{name:?}:{value:?}"),
+        }
+    }
+}
+
+/// 1 to 268,435,455 (section 3.8.2.1.2).
+pub(crate) fn check_subscription_identifier(value: u32) -> Result<(), EncodeError> {
+    match value {
+        0 => Err(Violation::SubscriptionIdentifierZero.into()),
+        1..=MAXIMUM_REMAINING_LENGTH => Ok(()),
+        _ => Err(Violation::VariableByteIntegerTooLong.into()),
+    }
+}
+
+/// A byte that is 0 or 1. Anything else is a Protocol Error; for the Payload Format Indicator the text names no
+/// error, and gets the same.
+#[inline(always)]
+fn flag(reader: &mut Reader<'_>) -> Result<bool, Fault> {
+    Ok(checked(
+        reader,
+        Reader::u8,
+        |value| value <= 1,
+        Violation::PropertyValue,
+    )? == 1)
+}
+
+#[inline(always)]
+fn checked<'a, T: Copy>(
+    reader: &mut Reader<'a>,
+    read: impl Fn(&mut Reader<'a>) -> Result<T, Fault>,
+    good: impl Fn(T) -> bool,
+    violation: Violation,
+) -> Result<T, Fault> {
+    let before = *reader;
+    let value = read(reader)?;
+    if good(value) {
+        Ok(value)
+    } else {
+        Err(before.fault(violation))
+    }
+}
+
+#[cfg(test)]
+mod tests;

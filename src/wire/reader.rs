@@ -1,0 +1,245 @@
+//! Bytes in: one packet, field by field.
+
+use super::text;
+use super::varint::{self, Varint};
+use crate::types::PacketId;
+use crate::violation::Violation;
+
+/// What is wrong with a field, and where in the packet the field begins.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(crate) struct Fault {
+    pub(crate) violation: Violation,
+    pub(crate) offset: u32,
+}
+
+/// The unread part of a packet or of a property block. It never looks behind its end.
+///
+/// Every method checks a field before it takes it, so [`Reader::fault`] points to the field's first byte.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    /// Where `rest` ends, in bytes from the first byte of the packet. The offset of the next field
+    /// follows from it, so that nothing is counted while all is well.
+    end: u32,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of bytes that end at the offset `end` of their packet.
+    #[inline(always)]
+    pub(crate) const fn new(rest: &'a [u8], end: u32) -> Self {
+        Self { rest, end }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Where the next field begins, in bytes from the first byte of the packet.
+    #[inline]
+    pub(crate) const fn offset(&self) -> u32 {
+        // No packet has more than 28 bits of bytes.
+        #[expect(clippy::cast_possible_truncation, reason = "a part of a packet")]
+        self.end.wrapping_sub(self.rest.len() as u32)
+    }
+
+    /// The next field breaks a rule.
+    #[inline]
+    pub(crate) const fn fault(&self, violation: Violation) -> Fault {
+        Fault {
+            violation,
+            offset: self.offset(),
+        }
+    }
+
+    #[inline(always)]
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let Some((array, rest)) = self.rest.split_first_chunk::<N>() else {
+            return Err(self.fault(Violation::Truncated));
+        };
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    #[inline(always)]
+    pub(crate) fn u8(&mut self) -> Result<u8, Fault> {
+        let [byte] = self.array()?;
+        Ok(byte)
+    }
+
+    #[inline(always)]
+    pub(crate) fn u16(&mut self) -> Result<u16, Fault> {
+        Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    #[inline(always)]
+    pub(crate) fn u32(&mut self) -> Result<u32, Fault> {
+        Ok(u32::from_be_bytes(self.array()?))
+    }
+
+    /// A packet identifier, never 0 [MQTT-2.2.1-3; 3.1.1: MQTT-2.3.1-1].
+    #[inline(always)]
+    pub(crate) fn packet_id(&mut self) -> Result<PacketId, Fault> {
+        let before = *self;
+        PacketId::new(self.u16()?).ok_or_else(|| before.fault(Violation::PacketIdZero))
+    }
+
+    /// Two bytes of length and as many bytes as they say.
+    #[inline(always)]
+    pub(crate) fn binary(&mut self) -> Result<&'a [u8], Fault> {
+        let field = self.rest.split_first_chunk().and_then(|(length, rest)| {
+            rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+        });
+        let Some((bytes, rest)) = field else {
+            return Err(self.fault(Violation::Truncated));
+        };
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    #[inline(always)]
+    pub(crate) fn string(&mut self) -> Result<&'a str, Fault> {
+        let before = *self;
+        text::string(self.binary()?).map_err(|violation| before.fault(violation))
+    }
+
+    /// A string without wildcards, or else the violation named. It may be empty.
+    #[inline(always)]
+    pub(crate) fn topic_name(&mut self, wildcard: Violation) -> Result<&'a str, Fault> {
+        let before = *self;
+        text::topic_name(self.binary()?, wildcard).map_err(|violation| before.fault(violation))
+    }
+
+    /// A Variable Byte Integer of 5.0, which must have no more bytes than it needs [MQTT-1.5.5-1].
+    #[inline(always)]
+    pub(crate) fn varint(&mut self) -> Result<u32, Fault> {
+        match self.rest.split_first() {
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.rest = rest;
+                Ok(u32::from(byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u32, Fault> {
+        match varint::read(self.rest) {
+            Varint::Value(value, count) if varint::len(value) == count => {
+                self.rest = self.rest.get(count..).unwrap_or_default();
+                Ok(value)
+            }
+            Varint::Value(..) => Err(self.fault(Violation::VariableByteIntegerOverlong)),
+            Varint::Incomplete => Err(self.fault(Violation::Truncated)),
+            Varint::TooLong => Err(self.fault(Violation::VariableByteIntegerTooLong)),
+        }
+    }
+
+    /// The bytes of a block that is preceded by its length, as a reader of its own.
+    #[inline(always)]
+    pub(crate) fn block(&mut self) -> Result<Self, Fault> {
+        let before = *self;
+        let length = self.varint()?;
+        let Some((block, rest)) = self.rest.split_at_checked(length as usize) else {
+            return Err(before.fault(Violation::PropertyLength));
+        };
+        self.rest = rest;
+        Ok(Self {
+            rest: block,
+            end: self.offset(),
+        })
+    }
+
+    /// There must be nothing more.
+    #[inline(always)]
+    pub(crate) fn finish(&self) -> Result<(), Fault> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.fault(Violation::TrailingBytes))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(bytes: &[u8]) -> Reader<'_> {
+        // As if three bytes of the packet stood before them.
+        Reader::new(bytes, 3 + u32::try_from(bytes.len()).unwrap())
+    }
+
+    fn fault<T>(violation: Violation, offset: u32) -> Result<T, Fault> {
+        Err(Fault { violation, offset })
+    }
+
+    #[test]
+    fn fields_in_a_row() {
+        let mut r = reader(&[7, 0, 9, 0, 0, 1, 0, 0, 2, b'a', b'b', 0x80, 0x01, 0, 1]);
+        assert_eq!(r.u8(), Ok(7));
+        assert_eq!(r.u16(), Ok(9));
+        assert_eq!(r.u32(), Ok(256));
+        assert_eq!(r.string(), Ok("ab"));
+        assert_eq!(r.varint(), Ok(128));
+        assert_eq!(r.finish(), fault(Violation::TrailingBytes, 16));
+        assert_eq!(r.packet_id(), Ok(PacketId::new(1).unwrap()));
+        assert_eq!(r.finish(), Ok(()));
+        assert_eq!(r.u8(), fault(Violation::Truncated, 18));
+    }
+
+    #[test]
+    fn a_refused_field_is_not_taken() {
+        let mut r = reader(&[0, 3, b'a', b'b']);
+        assert_eq!(r.binary(), fault(Violation::Truncated, 3));
+        assert_eq!(r.u32(), Ok(0x0003_6162));
+        assert_eq!(reader(&[0]).string(), fault(Violation::Truncated, 3));
+        assert_eq!(
+            reader(&[0, 0]).packet_id(),
+            fault(Violation::PacketIdZero, 3)
+        );
+        assert_eq!(
+            reader(&[0, 1, 0]).string(),
+            fault(Violation::NullCharacter, 3)
+        );
+        assert_eq!(
+            reader(&[0, 1, 0xFF]).string(),
+            fault(Violation::Utf8Invalid, 3)
+        );
+        assert_eq!(
+            reader(&[0, 1, b'+']).topic_name(Violation::TopicNameWildcard),
+            fault(Violation::TopicNameWildcard, 3)
+        );
+    }
+
+    #[test]
+    fn integers_of_several_bytes() {
+        assert_eq!(
+            reader(&[0x80, 0]).varint(),
+            fault(Violation::VariableByteIntegerOverlong, 3)
+        );
+        assert_eq!(reader(&[0x80]).varint(), fault(Violation::Truncated, 3));
+        assert_eq!(reader(&[]).varint(), fault(Violation::Truncated, 3));
+        assert_eq!(
+            reader(&[0x80, 0x80, 0x80, 0x80, 1]).varint(),
+            fault(Violation::VariableByteIntegerTooLong, 3)
+        );
+    }
+
+    #[test]
+    fn a_block_ends_where_it_says() {
+        let mut r = reader(&[2, 10, 11, 12]);
+        let mut block = r.block().unwrap();
+        assert_eq!((block.u8(), block.u8()), (Ok(10), Ok(11)));
+        assert_eq!(block.u8(), fault(Violation::Truncated, 6));
+        assert_eq!(r.u8(), Ok(12));
+        assert_eq!(
+            reader(&[5, 1]).block().map(|_| ()),
+            fault(Violation::PropertyLength, 3)
+        );
+    }
+}

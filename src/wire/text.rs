@@ -1,0 +1,167 @@
+//! The rules for strings: well-formed UTF-8 without U+0000 [MQTT-1.5.4-1, MQTT-1.5.4-2; 3.1.1: MQTT-1.5.3-1,
+//! MQTT-1.5.3-2], and for topic names without wildcards [MQTT-4.7.0-1; 3.1.1: MQTT-4.7.1-1].
+//!
+//! The forbidden characters are single bytes that no other character of UTF-8 contains, so they can be looked
+//! for in the bytes. The search leaves at the end only, never early: without a branch inside, eight
+//! bytes are looked at together, and nearly all strings are good to their end.
+
+use crate::violation::Violation;
+
+/// A string field.
+#[inline(always)]
+pub(crate) fn string(bytes: &[u8]) -> Result<&str, Violation> {
+    if contains::<1>(bytes, [0]) {
+        return Err(Violation::NullCharacter);
+    }
+    core::str::from_utf8(bytes).map_err(|_| Violation::Utf8Invalid)
+}
+
+/// A topic name. An empty one passes: only its place tells whether it may be empty.
+#[inline(always)]
+pub(crate) fn topic_name(bytes: &[u8], wildcard: Violation) -> Result<&str, Violation> {
+    if contains::<3>(bytes, [0, b'+', b'#']) {
+        return Err(forbidden(bytes, wildcard));
+    }
+    core::str::from_utf8(bytes).map_err(|_| Violation::Utf8Invalid)
+}
+
+/// The same for text that is known to be UTF-8.
+#[inline(always)]
+pub(crate) fn check_string(text: &str) -> Result<(), Violation> {
+    if contains::<1>(text.as_bytes(), [0]) {
+        Err(Violation::NullCharacter)
+    } else {
+        Ok(())
+    }
+}
+
+/// The same for text that is known to be UTF-8.
+#[inline(always)]
+pub(crate) fn check_topic_name(text: &str, wildcard: Violation) -> Result<(), Violation> {
+    if contains::<3>(text.as_bytes(), [0, b'+', b'#']) {
+        Err(forbidden(text.as_bytes(), wildcard))
+    } else {
+        Ok(())
+    }
+}
+
+/// Which of the two rules a topic name breaks that contains one of the three characters.
+#[cold]
+fn forbidden(bytes: &[u8], wildcard: Violation) -> Violation {
+    if bytes.contains(&0) {
+        Violation::NullCharacter
+    } else {
+        wildcard
+    }
+}
+
+/// Whether one of the `wanted` bytes is in `bytes`.
+#[inline(always)]
+fn contains<const N: usize>(bytes: &[u8], wanted: [u8; N]) -> bool {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The high bit of a byte becomes 1 if the byte is wanted. It may also become 1 in a byte above the lowest
+    // wanted one, which does no harm, since then there is one.
+    let look = |chunk: &[u8; 8]| {
+        let word = u64::from_le_bytes(*chunk);
+        wanted.iter().fold(0, |found, &byte| {
+            let difference = word ^ (LOW * u64::from(byte));
+            found | (difference.wrapping_sub(LOW) & !difference)
+        })
+    };
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().fold(false, |found, byte| {
+            wanted
+                .iter()
+                .fold(found, |found, want| found | (byte == want))
+        });
+    };
+    // The last eight bytes may overlap those before them, so that no tail is left to be done byte by byte.
+    let mut found = look(last);
+    let mut rest = bytes;
+    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
+        found |= look(chunk);
+        rest = behind;
+    }
+    found & HIGH != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    /// Each forbidden byte at each place of each length around the chunk size, among all other bytes.
+    #[test]
+    fn finds_every_forbidden_byte() {
+        for filler in [b'a', 0x01, 0x7f, b'*', b'"', b'$', b','] {
+            for length in 0..40 {
+                let mut bytes = vec![filler; length];
+                assert_eq!(string(&bytes).map(str::len), Ok(length));
+                let name = topic_name(&bytes, Violation::TopicNameWildcard);
+                assert_eq!(name.map(str::len), Ok(length), "{filler:#x} x {length}");
+                for at in 0..length {
+                    bytes[at] = 0;
+                    assert_eq!(string(&bytes), Err(Violation::NullCharacter));
+                    let name = topic_name(&bytes, Violation::TopicNameWildcard);
+                    assert_eq!(name, Err(Violation::NullCharacter));
+                    for wildcard in [b'+', b'#'] {
+                        bytes[at] = wildcard;
+                        assert!(string(&bytes).is_ok());
+                        let name = topic_name(&bytes, Violation::TopicNameWildcard);
+                        assert_eq!(name, Err(Violation::TopicNameWildcard));
+                        let text = core::str::from_utf8(&bytes).unwrap();
+                        assert!(check_topic_name(text, Violation::TopicNameWildcard).is_err());
+                        assert!(check_string(text).is_ok());
+                    }
+                    bytes[at] = filler;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_other_byte_is_forbidden() {
+        for byte in 1..=u8::MAX {
+            let bytes = [byte; 9];
+            let wanted = byte == b'+' || byte == b'#';
+            assert_eq!(contains(&bytes, [0, b'+', b'#']), wanted, "{byte:#x}");
+            assert_eq!(contains(&bytes[..3], [0, b'+', b'#']), wanted, "{byte:#x}");
+        }
+    }
+
+    /// Surrogates, overlong forms, values above U+10FFFF, cut characters.
+    #[test]
+    fn ill_formed_utf8() {
+        for bytes in [
+            &b"\xED\xA0\x80"[..],
+            b"\xED\xBF\xBF",
+            b"\xC0\x80",
+            b"\xE0\x80\xAF",
+            b"\xF0\x80\x80\xAF",
+            b"\xF4\x90\x80\x80",
+            b"\xF8\x88\x80\x80\x80",
+            b"\xFF",
+            b"a\xC3",
+            b"\x80",
+        ] {
+            assert_eq!(string(bytes), Err(Violation::Utf8Invalid), "{bytes:x?}");
+            let name = topic_name(bytes, Violation::TopicNameWildcard);
+            assert_eq!(name, Err(Violation::Utf8Invalid), "{bytes:x?}");
+        }
+    }
+
+    /// [MQTT-1.5.4-3]: U+FEFF is a character like any other. Control characters and noncharacters pass too.
+    #[test]
+    fn characters_that_are_kept() {
+        for text in [
+            "\u{FEFF}a",
+            "a\u{FEFF}",
+            "\u{1}\u{7F}\u{9F}",
+            "\u{FFFF}\u{10FFFF}",
+            "Ā·中😀",
+        ] {
+            assert_eq!(string(text.as_bytes()), Ok(text));
+        }
+    }
+}
