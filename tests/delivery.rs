@@ -340,7 +340,7 @@ fn what_the_caller_gets_wrong_costs_nothing() {
         let mut bytes = Vec::new();
         Packet::from(Subscribe::new(
             PacketId::new(1).unwrap(),
-            (&asked[..]).into(),
+            &asked,
         ))
         .encode(Version::V5, &mut bytes)
         .unwrap();
@@ -496,6 +496,7 @@ fn a_token_of_an_earlier_connection_is_refused() {
 fn a_repeated_qos_2_publish_is_delivered_once() {
     for version in VERSIONS {
         let mut pair = Pair::connected(Setup::new(version));
+        pair.client.connection = None;
         let mut publish = Vec::new();
         Packet::from(Publish {
             qos: QoS::ExactlyOnce,

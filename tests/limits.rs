@@ -360,7 +360,7 @@ fn a_flood_meets_back_pressure() {
             Packet::Pubrel(Ack::new(id)),
             Packet::Pubrec(Ack::new(id)),
             Packet::from(publish),
-            Packet::from(Subscribe::new(id, (&subscriptions[..]).into())),
+            Packet::from(Subscribe::new(id, &subscriptions)),
         ] {
             let options = Options::new().with_maximum_reply_bytes(1000);
             let setup = Setup {

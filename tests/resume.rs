@@ -94,9 +94,12 @@ fn cut_once(
         seen = first;
     }
     assert_eq!(seen, ["1", "2", "3"], "{what}");
+    // A PUBREL that comes again after its PUBCOMP was lost is answered with 0x92 in 5.0, which is no
+    // error then (5.0 §3.6.2.1).
     let settled = |seen: &[Seen]| {
+        use ReasonCode::{PacketIdentifierNotFound, Success};
         seen.iter()
-            .filter(|seen| matches!(seen, Seen::Published(_, ReasonCode::Success)))
+            .filter(|seen| matches!(seen, Seen::Published(_, Success | PacketIdentifierNotFound)))
             .count()
     };
     let settled = settled(if from_client {
@@ -174,14 +177,12 @@ fn a_lost_session_gives_everything_back() {
             handles.push(pair.client().publish(now, message("t", text, qos)).unwrap());
         }
         pair.drive();
-        let token = pair.server.acks[1].clone();
-        pair.server()
-            .acknowledge(&pair.server.acks[0].clone(), ReasonCode::Success)
-            .unwrap_or(());
-        pair.server()
-            .acknowledge(&token, ReasonCode::Success)
-            .unwrap();
+        // The first is settled, the second released; its PUBREL is lost on the way.
         pair.to_server.budget = Some(0);
+        for n in 0..2 {
+            let token = pair.server.acks[n].clone();
+            pair.server().acknowledge(&token, ReasonCode::Success).unwrap();
+        }
         pair.drive();
         pair.cut();
         // The server forgets.
@@ -445,7 +446,7 @@ fn nothing_is_lost_and_nothing_is_doubled_over_a_link_that_breaks() {
 }
 
 fn simulate(seed: u64, version: Version) {
-    let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15);
+    let mut random = Random(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
     let options = |random: &mut Random| {
         Options::new()
             .with_receive_maximum(1 + random.below(5) as u16)
@@ -475,8 +476,9 @@ fn simulate(seed: u64, version: Version) {
             }
         }
         match random.below(10) {
-            0 => pair.to_server.budget = Some(random.below(60) as usize),
-            1 => pair.to_client.budget = Some(random.below(60) as usize),
+            // A link that is broken stays so until the next one.
+            0 => drop(pair.to_server.budget.get_or_insert(random.below(60) as usize)),
+            1 => drop(pair.to_client.budget.get_or_insert(random.below(60) as usize)),
             2 => pair.reconnect(),
             _ => pair.advance(Duration::from_millis(random.below(200))),
         }
@@ -500,12 +502,8 @@ fn simulate(seed: u64, version: Version) {
         pair.client().is_connected() && pair.server().is_connected(),
         "{what}"
     );
-    for session in [
-        pair.client().session(),
-        pair.client.connection.as_ref().unwrap().session(),
-    ] {
-        assert_eq!((session.in_flight(), session.queued()), (0, 0), "{what}");
-    }
+    let session = pair.client().session();
+    assert_eq!((session.in_flight(), session.queued()), (0, 0), "{what}");
     let session = pair.server().session();
     assert_eq!((session.in_flight(), session.queued()), (0, 0), "{what}");
     for (sent, seen) in [(&sent[0], &pair.server.seen), (&sent[1], &pair.client.seen)] {

@@ -37,7 +37,7 @@ fn transcript(version: Version) -> Vec<u8> {
     }));
     send(Packet::from(Subscribe {
         properties,
-        ..Subscribe::new(id(1), (&subscriptions[..]).into())
+        ..Subscribe::new(id(1), &subscriptions)
     }));
     send(publish(QoS::AtMostOnce, 0, b"zero"));
     send(publish(QoS::AtLeastOnce, 2, b"one"));

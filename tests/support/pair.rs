@@ -11,7 +11,7 @@ use sansio_mqtt::*;
 
 /// What an application keeps of an event.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Seen {
+pub(crate) enum Seen {
     Connect {
         client_id: String,
         clean_start: bool,
@@ -38,30 +38,30 @@ pub enum Seen {
 
 /// What a test sets up; the defaults are a clean 5.0 connection over a link without delay.
 #[derive(Clone)]
-pub struct Setup {
-    pub version: Version,
-    pub client_id: &'static str,
-    pub clean_start: bool,
-    pub keep_alive: u16,
-    pub will: bool,
-    pub connect: Vec<Property<'static>>,
-    pub connack: Vec<Property<'static>>,
-    pub client: Options,
-    pub server: Options,
+pub(crate) struct Setup {
+    pub(crate) version: Version,
+    pub(crate) client_id: &'static str,
+    pub(crate) clean_start: bool,
+    pub(crate) keep_alive: u16,
+    pub(crate) will: bool,
+    pub(crate) connect: Vec<Property<'static>>,
+    pub(crate) connack: Vec<Property<'static>>,
+    pub(crate) client: Options,
+    pub(crate) server: Options,
     /// Bytes that arrive at once; they stand for the sizes that a transport happens to give.
-    pub chunk: usize,
+    pub(crate) chunk: usize,
     /// Bytes that `poll_transmit` is asked for.
-    pub limit: usize,
+    pub(crate) limit: usize,
     /// One way.
-    pub delay: Duration,
+    pub(crate) delay: Duration,
     /// The server application accepts by itself.
-    pub accept: bool,
+    pub(crate) accept: bool,
     /// The server application answers requests by itself.
-    pub answer: bool,
+    pub(crate) answer: bool,
 }
 
 impl Setup {
-    pub fn new(version: Version) -> Self {
+    pub(crate) fn new(version: Version) -> Self {
         Self {
             version,
             client_id: "client",
@@ -81,7 +81,7 @@ impl Setup {
     }
 
     /// A session that lives on.
-    pub fn persistent(version: Version) -> Self {
+    pub(crate) fn persistent(version: Version) -> Self {
         let mut setup = Self::new(version);
         setup.clean_start = false;
         if version == Version::V5 {
@@ -93,22 +93,22 @@ impl Setup {
 
 /// Bytes under way in one direction.
 #[derive(Default)]
-pub struct Wire {
+pub(crate) struct Wire {
     parts: VecDeque<(Instant, Vec<u8>)>,
     /// Everything that was ever put on it.
-    pub sent: Vec<u8>,
+    pub(crate) sent: Vec<u8>,
     /// After this many more bytes the link breaks.
-    pub budget: Option<usize>,
+    pub(crate) budget: Option<usize>,
 }
 
-pub struct End<C> {
-    pub connection: Option<C>,
-    pub seen: Vec<Seen>,
-    pub acks: Vec<AckToken>,
-    pub requests: Vec<(RequestToken, usize)>,
+pub(crate) struct End<C> {
+    pub(crate) connection: Option<C>,
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) acks: Vec<AckToken>,
+    pub(crate) requests: Vec<(RequestToken, usize)>,
     /// Read and not taken.
     input: Vec<u8>,
-    pub closed: Option<Closed>,
+    pub(crate) closed: Option<Closed>,
 }
 
 impl<C> Default for End<C> {
@@ -124,22 +124,22 @@ impl<C> Default for End<C> {
     }
 }
 
-pub struct Pair {
-    pub setup: Setup,
-    pub now: Instant,
-    pub client: End<ClientConnection>,
-    pub server: End<ServerConnection>,
-    pub to_server: Wire,
-    pub to_client: Wire,
+pub(crate) struct Pair {
+    pub(crate) setup: Setup,
+    pub(crate) now: Instant,
+    pub(crate) client: End<ClientConnection>,
+    pub(crate) server: End<ServerConnection>,
+    pub(crate) to_server: Wire,
+    pub(crate) to_client: Wire,
     /// What the server application keeps for the client.
-    pub stored: Option<Session>,
+    pub(crate) stored: Option<Session>,
     /// What the client application keeps.
-    pub client_session: Option<Session>,
+    pub(crate) client_session: Option<Session>,
 }
 
 impl Pair {
     /// Connects and drives until both sides are quiet.
-    pub fn connected(setup: Setup) -> Self {
+    pub(crate) fn connected(setup: Setup) -> Self {
         let mut pair = Self::new(setup);
         pair.connect();
         pair.drive();
@@ -150,7 +150,7 @@ impl Pair {
     }
 
     /// Not connected yet.
-    pub fn new(setup: Setup) -> Self {
+    pub(crate) fn new(setup: Setup) -> Self {
         Self {
             setup,
             now: Instant::from_millis(1_000_000),
@@ -164,7 +164,7 @@ impl Pair {
     }
 
     /// A new transport: CONNECT is on its way.
-    pub fn connect(&mut self) {
+    pub(crate) fn connect(&mut self) {
         let setup = &self.setup;
         let will = Will {
             qos: QoS::AtLeastOnce,
@@ -192,16 +192,16 @@ impl Pair {
         self.to_client.parts.clear();
     }
 
-    pub fn client(&mut self) -> &mut ClientConnection {
+    pub(crate) fn client(&mut self) -> &mut ClientConnection {
         self.client.connection.as_mut().expect("client")
     }
 
-    pub fn server(&mut self) -> &mut ServerConnection {
+    pub(crate) fn server(&mut self) -> &mut ServerConnection {
         self.server.connection.as_mut().expect("server")
     }
 
     /// Forgets what was seen and sent.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.client.seen.clear();
         self.server.seen.clear();
         self.to_server.sent.clear();
@@ -209,7 +209,7 @@ impl Pair {
     }
 
     /// Moves bytes and time until nothing is under way; timers of the connections do not fire.
-    pub fn drive(&mut self) {
+    pub(crate) fn drive(&mut self) {
         self.settle();
         while let Some(at) = self.next_arrival() {
             self.now = self.now.max(at);
@@ -218,7 +218,7 @@ impl Pair {
     }
 
     /// Lets this time pass, firing every timer and delivering every byte at its moment.
-    pub fn advance(&mut self, time: Duration) {
+    pub(crate) fn advance(&mut self, time: Duration) {
         let end = self.now.saturating_add(time);
         loop {
             self.settle();
@@ -245,7 +245,7 @@ impl Pair {
             .min()
     }
 
-    pub fn next_timeout(&self) -> Option<Instant> {
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let client = self
             .client
             .connection
@@ -456,17 +456,17 @@ impl Pair {
     }
 
     /// Puts bytes on the wire as if the client had sent them.
-    pub fn inject_to_server(&mut self, bytes: &[u8]) {
+    pub(crate) fn inject_to_server(&mut self, bytes: &[u8]) {
         Self::put(&mut self.to_server, bytes, &self.setup, self.now);
     }
 
     /// Puts bytes on the wire as if the server had sent them.
-    pub fn inject_to_client(&mut self, bytes: &[u8]) {
+    pub(crate) fn inject_to_client(&mut self, bytes: &[u8]) {
         Self::put(&mut self.to_client, bytes, &self.setup, self.now);
     }
 
     /// The transport breaks: what is under way is lost, both sides keep their sessions.
-    pub fn cut(&mut self) {
+    pub(crate) fn cut(&mut self) {
         self.to_server.parts.clear();
         self.to_client.parts.clear();
         self.to_server.budget = None;
@@ -490,14 +490,14 @@ impl Pair {
     }
 
     /// A new transport after a cut; the session goes on if there is one.
-    pub fn reconnect(&mut self) {
+    pub(crate) fn reconnect(&mut self) {
         self.cut();
         self.connect();
         self.drive();
     }
 
     /// The packets on a wire, as their one-line texts.
-    pub fn packets(&self, mut bytes: &[u8]) -> Vec<String> {
+    pub(crate) fn packets(&self, mut bytes: &[u8]) -> Vec<String> {
         let mut packets = Vec::new();
         while let Some(packet) =
             Packet::decode(self.setup.version, &DecodeOptions::new(), &mut bytes).expect("sent")
@@ -508,17 +508,17 @@ impl Pair {
     }
 
     /// Types of the packets that went to the server.
-    pub fn types_to_server(&self) -> Vec<PacketType> {
+    pub(crate) fn types_to_server(&self) -> Vec<PacketType> {
         types(self.setup.version, &self.to_server.sent)
     }
 
     /// Types of the packets that went to the client.
-    pub fn types_to_client(&self) -> Vec<PacketType> {
+    pub(crate) fn types_to_client(&self) -> Vec<PacketType> {
         types(self.setup.version, &self.to_client.sent)
     }
 }
 
-pub fn types(version: Version, mut bytes: &[u8]) -> Vec<PacketType> {
+pub(crate) fn types(version: Version, mut bytes: &[u8]) -> Vec<PacketType> {
     let mut types = Vec::new();
     while let Some(packet) =
         Packet::decode(version, &DecodeOptions::new(), &mut bytes).expect("sent")
@@ -542,14 +542,14 @@ fn auth_seen(auth: &Auth<'_>) -> Seen {
     Seen::Auth(auth.reason, data.to_vec())
 }
 
-pub fn message(topic: &str, payload: &str, qos: QoS) -> Message {
+pub(crate) fn message(topic: &str, payload: &str, qos: QoS) -> Message {
     Message::new(topic, payload.as_bytes())
         .expect("topic")
         .with_qos(qos)
 }
 
 /// The payloads that an application was given, in order.
-pub fn payloads(seen: &[Seen]) -> Vec<String> {
+pub(crate) fn payloads(seen: &[Seen]) -> Vec<String> {
     seen.iter()
         .filter_map(|seen| match seen {
             Seen::Publish { message, .. } => {
@@ -560,5 +560,5 @@ pub fn payloads(seen: &[Seen]) -> Vec<String> {
         .collect()
 }
 
-pub const VERSIONS: [Version; 2] = [Version::V311, Version::V5];
-pub const ALL_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+pub(crate) const VERSIONS: [Version; 2] = [Version::V311, Version::V5];
+pub(crate) const ALL_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
