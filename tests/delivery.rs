@@ -37,7 +37,7 @@ fn every_qos_in_both_directions_and_versions() {
                 alias: None,
                 ids: vec![],
             };
-            assert_eq!(pair.server.seen, [seen.clone()]);
+            assert_eq!(pair.server.seen, std::slice::from_ref(&seen));
             assert_eq!(pair.types_to_server(), there);
             assert_eq!(pair.types_to_client(), back);
             let settled = Seen::Published(handle, ReasonCode::Success);
@@ -338,12 +338,9 @@ fn what_the_caller_gets_wrong_costs_nothing() {
             Err(RequestError::NotSupported(code))
         );
         let mut bytes = Vec::new();
-        Packet::from(Subscribe::new(
-            PacketId::new(1).unwrap(),
-            &asked,
-        ))
-        .encode(Version::V5, &mut bytes)
-        .unwrap();
+        Packet::from(Subscribe::new(PacketId::new(1).unwrap(), &asked))
+            .encode(Version::V5, &mut bytes)
+            .unwrap();
         pair.inject_to_server(&bytes);
         pair.drive();
         assert_eq!(pair.client.seen, [Seen::Disconnect(code)]);

@@ -487,15 +487,15 @@ fn every_packet_type_to_either_role() {
             Packet::Pingreq,
             Packet::Pingresp,
             Packet::from(Disconnect::default()),
-            Packet::from(Auth::new(
-                ReasonCode::ContinueAuthentication,
-                &method,
-            )),
+            Packet::from(Auth::new(ReasonCode::ContinueAuthentication, &method)),
         ];
         for packet in packets {
             let mut bytes = Vec::new();
             if packet.encode(version, &mut bytes).is_err() {
-                assert_eq!((packet.packet_type(), version), (PacketType::Auth, Version::V311));
+                assert_eq!(
+                    (packet.packet_type(), version),
+                    (PacketType::Auth, Version::V311)
+                );
                 continue;
             }
             let mut pair = Pair::connected(Setup::new(version));
@@ -511,7 +511,10 @@ fn every_packet_type_to_either_role() {
                     | Packet::Pubcomp(_)
             );
             let taken = to_both
-                || matches!(packet, Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::Pingreq);
+                || matches!(
+                    packet,
+                    Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::Pingreq
+                );
             assert_eq!(
                 pair.server.closed.is_none(),
                 taken,
@@ -814,9 +817,7 @@ fn authentication_is_handed_through() {
         )
     };
     let (reason, list) = auth(ReasonCode::ContinueAuthentication, "M", &b"challenge"[..]);
-    pair.server()
-        .auth(now, &Auth::new(reason, &list))
-        .unwrap();
+    pair.server().auth(now, &Auth::new(reason, &list)).unwrap();
     pair.drive();
     assert_eq!(
         pair.client.seen,
@@ -827,8 +828,7 @@ fn authentication_is_handed_through() {
     );
     let (_, other) = auth(ReasonCode::ContinueAuthentication, "other", &b""[..]);
     assert_eq!(
-        pair.client()
-            .auth(now, &Auth::new(reason, &other)),
+        pair.client().auth(now, &Auth::new(reason, &other)),
         Err(RequestError::AuthenticationMethod)
     );
     let (_, list) = auth(reason, "M", &b"response"[..]);
@@ -837,9 +837,7 @@ fn authentication_is_handed_through() {
         pair.client().auth(now, &re),
         Err(RequestError::ReasonCode(_))
     ));
-    pair.client()
-        .auth(now, &Auth::new(reason, &list))
-        .unwrap();
+    pair.client().auth(now, &Auth::new(reason, &list)).unwrap();
     pair.drive();
     assert_eq!(
         pair.server.seen[1],

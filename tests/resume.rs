@@ -181,7 +181,9 @@ fn a_lost_session_gives_everything_back() {
         pair.to_server.budget = Some(0);
         for n in 0..2 {
             let token = pair.server.acks[n].clone();
-            pair.server().acknowledge(&token, ReasonCode::Success).unwrap();
+            pair.server()
+                .acknowledge(&token, ReasonCode::Success)
+                .unwrap();
         }
         pair.drive();
         pair.cut();
@@ -426,11 +428,15 @@ fn the_offline_queue_is_bounded_too() {
 struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    fn below(&mut self, bound: u16) -> u16 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 >> 11) % bound
+        u16::try_from((self.0 >> 11) % u64::from(bound)).expect("below a u16")
+    }
+
+    fn index(&mut self, bound: usize) -> usize {
+        usize::from(self.below(u16::try_from(bound).expect("a short list")))
     }
 }
 
@@ -449,15 +455,15 @@ fn simulate(seed: u64, version: Version) {
     let mut random = Random(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
     let options = |random: &mut Random| {
         Options::new()
-            .with_receive_maximum(1 + random.below(5) as u16)
-            .with_topic_alias_maximum(random.below(4) as u16)
-            .with_automatic_topic_aliases(random.below(4) as u16)
+            .with_receive_maximum(1 + random.below(5))
+            .with_topic_alias_maximum(random.below(4))
+            .with_automatic_topic_aliases(random.below(4))
             .with_manual_acknowledgement(random.below(2) == 0)
     };
     let setup = Setup {
-        chunk: 1 + random.below(30) as usize,
-        limit: 1 + random.below(60) as usize,
-        delay: Duration::from_millis(random.below(50)),
+        chunk: 1 + random.index(30),
+        limit: 1 + random.index(60),
+        delay: Duration::from_millis(random.below(50).into()),
         keep_alive: 30,
         client: options(&mut random),
         server: options(&mut random),
@@ -466,21 +472,21 @@ fn simulate(seed: u64, version: Version) {
     let mut pair = Pair::connected(setup);
     let mut sent: [Vec<(QoS, String)>; 2] = Default::default();
     for step in 0..120 {
-        for side in 0..2 {
+        for (side, sent) in sent.iter_mut().enumerate() {
             for _ in 0..random.below(3) {
-                let qos = ALL_QOS[random.below(3) as usize];
-                let text = format!("{step}.{side}.{}", sent[side].len());
-                let topic = ["a/long/topic", "another/long/topic", "t"][random.below(3) as usize];
+                let qos = ALL_QOS[random.index(3)];
+                let text = format!("{step}.{side}.{}", sent.len());
+                let topic = ["a/long/topic", "another/long/topic", "t"][random.index(3)];
                 publish(&mut pair, side == 0, message(topic, &text, qos));
-                sent[side].push((qos, text));
+                sent.push((qos, text));
             }
         }
         match random.below(10) {
             // A link that is broken stays so until the next one.
-            0 => drop(pair.to_server.budget.get_or_insert(random.below(60) as usize)),
-            1 => drop(pair.to_client.budget.get_or_insert(random.below(60) as usize)),
+            0 => drop(pair.to_server.budget.get_or_insert(random.index(60))),
+            1 => drop(pair.to_client.budget.get_or_insert(random.index(60))),
             2 => pair.reconnect(),
-            _ => pair.advance(Duration::from_millis(random.below(200))),
+            _ => pair.advance(Duration::from_millis(random.below(200).into())),
         }
         let broken = pair.to_server.budget == Some(0) || pair.to_client.budget == Some(0);
         if broken && random.below(3) == 0 {
@@ -556,7 +562,7 @@ fn acknowledge(pair: &mut Pair, random: &mut Random) {
         let token = pair
             .client
             .acks
-            .swap_remove(random.below(pair.client.acks.len() as u64) as usize);
+            .swap_remove(random.index(pair.client.acks.len()));
         pair.client()
             .acknowledge(&token, ReasonCode::Success)
             .unwrap();
@@ -568,7 +574,7 @@ fn acknowledge(pair: &mut Pair, random: &mut Random) {
         let token = pair
             .server
             .acks
-            .swap_remove(random.below(pair.server.acks.len() as u64) as usize);
+            .swap_remove(random.index(pair.server.acks.len()));
         pair.server()
             .acknowledge(&token, ReasonCode::Success)
             .unwrap();
