@@ -8,9 +8,11 @@
 //!
 //! Messages for a slow consumer are queued up to the limits below. Beyond them it loses those of
 //! QoS 0, and is disconnected (0x97, Quota exceeded) rather than let down silently at QoS 1 or 2.
-//! Nobody is authenticated, and nothing survives the end of the process.
+//! Nobody is authenticated, nothing survives the end of the process, and sessions, subscriptions
+//! and retained messages are as many as clients make them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
@@ -19,8 +21,9 @@ use bytes::{Buf, BytesMut};
 use clap::Parser;
 use sansio_mqtt::{
     Clock, Connack, Connect, Disconnect, Instant, Message, Options, Properties, Property,
-    PublishErrorReason, QoS, ReasonCode, RetainHandling, ServerConnection, ServerEvent, Session,
-    Subscribe, Subscription, SubscriptionOptions, TopicFilter, TopicName, Unsubscribe, Version,
+    PublishError, PublishErrorReason, QoS, ReasonCode, RetainHandling, ServerConnection,
+    ServerEvent, Session, Subscribe, Subscription, SubscriptionOptions, TopicFilter, TopicName,
+    Unsubscribe, Version,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,8 +35,6 @@ const MAXIMUM_PACKET_SIZE: u32 = 16 << 20;
 /// Messages, and bytes of messages, that wait for one client.
 const MAXIMUM_QUEUED_MESSAGES: u32 = 100_000;
 const MAXIMUM_QUEUED_BYTES: u32 = 64 << 20;
-/// Every message is matched against each of them.
-const MAXIMUM_SUBSCRIPTIONS_PER_CLIENT: usize = 1_000;
 /// Bytes taken from and given to a socket at a time.
 const CHUNK: usize = 64 << 10;
 /// How long the end of a connection may take.
@@ -65,20 +66,15 @@ struct Client {
     connection: Option<Arc<Connection>>,
     /// While there is a connection, that has it.
     session: Option<Session>,
-    subscriptions: Vec<Subscribed>,
+    /// With the Subscription Identifier.
+    subscriptions: BTreeMap<TopicFilter<'static>, (SubscriptionOptions, Option<u32>)>,
     /// With its Will Delay Interval.
     will: Option<(Message, Duration)>,
     /// When to publish the will and when to end the session.
     will_at: Option<Instant>,
     expires_at: Option<Instant>,
-    /// When this client was last chosen from those that share a subscription.
+    /// The number of the last message it was given.
     served: u64,
-}
-
-struct Subscribed {
-    filter: TopicFilter<'static>,
-    options: SubscriptionOptions,
-    identifier: Option<u32>,
 }
 
 /// One connection, known to its task and to its client.
@@ -98,6 +94,17 @@ enum State {
 }
 
 impl Connection {
+    fn new(peer: String, now: Instant) -> Self {
+        let machine = Box::new(ServerConnection::new(now, options()));
+        let (client, wake) = (OnceLock::new(), Notify::new());
+        Self {
+            peer,
+            client,
+            state: Mutex::new(State::Open(machine)),
+            wake,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("a turn panicked")
     }
@@ -107,6 +114,14 @@ impl Connection {
             State::Open(machine) => Some(action(machine)),
             State::Over(_) => None,
         }
+    }
+
+    fn shut_down(&self, now: Instant) {
+        self.with(|c| {
+            let told = c.disconnect(now, &Disconnect::new(ReasonCode::ServerShuttingDown));
+            // Whoever is not accepted yet cannot be told.
+            told.unwrap_or_else(|_| c.receive_eof(now))
+        });
     }
 
     fn name(&self) -> &str {
@@ -126,31 +141,24 @@ impl Broker {
         end_of_input: bool,
     ) -> ControlFlow<(), Option<Duration>> {
         let now = self.clock.now();
-        connection.with(|machine| machine.handle_timeout(now));
-        while let Some(event) = connection
-            .with(|machine| machine.receive(now, input))
-            .flatten()
-        {
+        connection.with(|c| c.handle_timeout(now));
+        while let Some(event) = connection.with(|c| c.receive(now, input)).flatten() {
             self.handle(connection, now, event);
         }
-        connection.with(|machine| {
+        connection.with(|c| {
             if out.is_empty() {
-                machine.poll_transmit(now, out, CHUNK);
+                c.poll_transmit(now, out, CHUNK);
             }
             if out.is_empty() && end_of_input {
-                machine.receive_eof(now);
+                c.receive_eof(now);
             }
         });
-        if connection
-            .with(|machine| machine.closed())
-            .flatten()
-            .is_some()
-        {
+        if connection.with(|c| c.closed()).flatten().is_some() {
             self.finish(connection, now);
         }
         match &mut *connection.lock() {
-            State::Open(machine) => {
-                let deadline = machine.poll_timeout();
+            State::Open(c) => {
+                let deadline = c.poll_timeout();
                 ControlFlow::Continue(deadline.map(|deadline| self.clock.until(deadline)))
             }
             State::Over(last) => {
@@ -161,30 +169,27 @@ impl Broker {
     }
 
     fn handle(&mut self, connection: &Arc<Connection>, now: Instant, event: ServerEvent<'_>) {
+        let name = connection.name();
         match event {
             ServerEvent::Connect(connect) => {
                 if let Err(reason) = self.connect(connection, now, &connect) {
-                    eprintln!("{}: refused: {reason}", connection.peer);
-                    connection.with(|machine| machine.refuse(now, &Connack::new(reason)));
+                    println!("{name:?}: refused: {reason}");
+                    connection.with(|c| c.refuse(now, &Connack::new(reason)));
                 }
             }
-            ServerEvent::Publish(incoming) => {
-                self.publish(now, &incoming.to_message(), connection.name());
-            }
+            ServerEvent::Publish(incoming) => self.publish(now, &incoming.to_message(), name),
             ServerEvent::Subscribe { subscribe, token } => {
                 let (codes, retained) = self.subscribe(connection, now, &subscribe);
-                connection.with(|machine| machine.suback(token, &codes, Properties::EMPTY));
+                connection.with(|c| c.suback(token, &codes, Properties::EMPTY));
                 for message in retained {
-                    self.deliver(connection.name(), now, message);
+                    self.deliver(name, now, message);
                 }
             }
             ServerEvent::Unsubscribe { unsubscribe, token } => {
-                let codes = self.unsubscribe(connection, &unsubscribe);
-                connection.with(|machine| machine.unsuback(token, &codes, Properties::EMPTY));
+                let codes = self.unsubscribe(name, &unsubscribe);
+                connection.with(|c| c.unsuback(token, &codes, Properties::EMPTY));
             }
-            ServerEvent::Dropped(dropped) => {
-                eprintln!("{}: message lost: {:?}", connection.name(), dropped.reason);
-            }
+            ServerEvent::Dropped(lost) => println!("{name:?}: message lost: {:?}", lost.reason),
             // Deliveries that are complete need nothing, nor does DISCONNECT: `closed` tells what
             // follows from it. Authentication was refused with CONNECT.
             _ => {}
@@ -200,27 +205,23 @@ impl Broker {
         if connect.properties.authentication_method().is_some() {
             return Err(ReasonCode::BadAuthenticationMethod);
         }
-        let will = match &connect.will {
-            Some(will) => {
-                let delay = will.properties.will_delay_interval().unwrap_or(0);
-                let message = Message::from_will(will).map_err(|_| ReasonCode::TopicNameInvalid)?;
-                Some((message, Duration::from_secs(delay.into())))
-            }
-            None => None,
-        };
-        self.counter += 1;
-        let assigned = format!("assigned-{}", self.counter);
-        let assign = connect.client_id.is_empty();
-        let name: Arc<str> = Arc::from(if assign { &assigned } else { connect.client_id });
+        let mut will = None;
+        if let Some(packet) = &connect.will {
+            let delay = packet.properties.will_delay_interval().unwrap_or(0);
+            let message = Message::from_will(packet).map_err(|_| ReasonCode::TopicNameInvalid)?;
+            will = Some((message, Duration::from_secs(delay.into())));
+        }
+        let mut name: Arc<str> = connect.client_id.into();
+        while name.is_empty() || (connect.client_id.is_empty() && self.clients.contains_key(&name))
+        {
+            self.counter += 1;
+            name = format!("assigned-{}", self.counter).into();
+        }
 
         // Take-over: the older connection ends first, so that its session is here to be resumed.
-        if let Some(older) = self
-            .clients
-            .get(&name)
-            .and_then(|client| client.connection.clone())
-        {
-            let taken_over = Disconnect::new(ReasonCode::SessionTakenOver);
-            older.with(|machine| machine.disconnect(now, &taken_over));
+        let client = self.clients.get(&name);
+        if let Some(older) = client.and_then(|client| client.connection.clone()) {
+            older.with(|c| c.disconnect(now, &Disconnect::new(ReasonCode::SessionTakenOver)));
             self.finish(&older, now);
         }
         // A session that ends takes its delayed will along; one that is resumed cancels it.
@@ -232,52 +233,53 @@ impl Broker {
         client.connection = Some(Arc::clone(connection));
         (client.will, client.will_at, client.expires_at) = (will, None, None);
 
-        let properties = [Property::AssignedClientIdentifier(&assigned)];
+        let properties = [Property::AssignedClientIdentifier(&name)];
         let mut connack = Connack::new(ReasonCode::Success);
-        if assign && connect.version == Version::V5 {
+        if connect.client_id.is_empty() && connect.version == Version::V5 {
             connack.properties = Properties::from(&properties);
         }
-        let which = if session.is_some() { "resumed" } else { "new" };
-        eprintln!(
-            "{name}: connected from {}, MQTT {}, {which} session, keep alive {} s",
-            connection.peer, connect.version, connect.keep_alive
-        );
+        let (peer, version, keep_alive) = (connection.name(), connect.version, connect.keep_alive);
+        let which = if session.is_some() { "old" } else { "new" };
+        println!("{name:?}: {which} session for {peer}, MQTT {version}, keep alive {keep_alive} s");
+        // CONNACK can be too large for a client that takes very little.
+        let accepted = connection.with(|c| c.accept(now, session, &connack).is_ok());
+        if accepted != Some(true) {
+            self.clients.remove(&name);
+            return Err(ReasonCode::PacketTooLarge);
+        }
         let _ = connection.client.set(name);
-        connection.with(|machine| machine.accept(now, session, &connack));
         Ok(())
     }
 
     /// Keeps a retained message, and gives every message to those who subscribed to its topic.
     fn publish(&mut self, now: Instant, message: &Message, from: &str) {
-        let Ok(topic) = TopicName::new(message.topic()) else {
+        let Ok(topic) = TopicName::new(message.topic().to_owned()) else {
             return;
         };
         if message.retain() && message.payload().is_empty() {
             self.retained.remove(&topic);
         } else if message.retain() {
-            self.retained
-                .insert(topic.clone().into_owned(), (message.clone(), now));
+            self.retained.insert(topic.clone(), (message.clone(), now));
         }
         let mut copies = Vec::new();
-        let mut shared = HashMap::<&str, Vec<_>>::new();
+        let mut shared = BTreeMap::<&str, BTreeMap<_, _>>::new();
         for (name, client) in &self.clients {
             // Where subscriptions overlap, one copy goes out, at the highest QoS and with all
             // identifiers (MQTT-3.3.4-2, -3, -4; MQTT-3.3.5-1 of 3.1.1).
             let (mut qos, mut retain, mut identifiers) = (None, false, Vec::new());
-            for entry in client
-                .subscriptions
-                .iter()
-                .filter(|entry| entry.filter.matches(&topic))
-            {
-                if entry.filter.share_name().is_some() {
-                    shared
-                        .entry(entry.filter.as_str())
-                        .or_default()
-                        .push((name, client, entry));
-                } else if !(entry.options.no_local && **name == *from) {
-                    qos = qos.max(Some(entry.options.qos));
-                    retain |= entry.options.retain_as_published;
-                    identifiers.extend(entry.identifier);
+            for (filter, (options, identifier)) in &client.subscriptions {
+                if !filter.matches(&topic) || (options.no_local && **name == *from) {
+                    continue;
+                }
+                if filter.share_name().is_some() {
+                    // To be served first: who is there, and of these who has waited longest.
+                    let rank = (client.connection.is_none(), client.served, name);
+                    let group = shared.entry(filter.as_str()).or_default();
+                    group.insert(rank, (options, identifier.as_slice()));
+                } else {
+                    qos = qos.max(Some(options.qos));
+                    retain |= options.retain_as_published;
+                    identifiers.extend(*identifier);
                 }
             }
             if let Some(qos) = qos {
@@ -285,35 +287,22 @@ impl Broker {
                 copies.push((Arc::clone(name), copy));
             }
         }
-        // Of those who share a subscription, whoever is there and has waited longest.
-        let waited =
-            |(_, client, _): &&(_, &Client, _)| (client.connection.is_none(), client.served);
-        let mut chosen = Vec::new();
-        for (name, _, entry) in shared
-            .values()
-            .filter_map(|group| group.iter().min_by_key(waited))
+        for ((_, _, name), (options, identifier)) in
+            shared.values().filter_map(BTreeMap::first_key_value)
         {
-            let retain = entry.options.retain_as_published;
             let copy = copy_for(
                 message,
-                entry.options.qos,
-                retain,
-                entry.identifier.as_slice(),
+                options.qos,
+                options.retain_as_published,
+                identifier,
             );
-            chosen.push(Arc::clone(name));
             copies.push((Arc::clone(name), copy));
         }
-        for name in chosen {
-            self.counter += 1;
-            self.clients.entry(name).or_default().served = self.counter;
-        }
-        eprintln!(
-            "{from}: published {:?}, QoS {}, {}{} bytes, to {} clients",
-            message.topic(),
-            message.qos(),
-            if message.retain() { "retained, " } else { "" },
-            message.payload().len(),
-            copies.len(),
+        let (topic, qos, size) = (message.topic(), message.qos(), message.payload().len());
+        let retained = if message.retain() { "retained, " } else { "" };
+        let receivers = copies.len();
+        println!(
+            "{from:?}: published {topic:?}, QoS {qos}, {retained}{size} bytes, to {receivers}"
         );
         for (name, copy) in copies {
             self.deliver(&name, now, copy);
@@ -321,33 +310,26 @@ impl Broker {
     }
 
     fn deliver(&mut self, name: &str, now: Instant, message: Message) {
+        self.counter += 1;
         let Some(client) = self.clients.get_mut(name) else {
             return;
         };
+        client.served = self.counter;
         let qos = message.qos();
-        let result = if let Some(connection) = &client.connection {
+        let mut result = None;
+        if let Some(connection) = &client.connection {
             connection.wake.notify_one();
-            connection.with(|machine| {
-                let result = machine.publish(now, message);
-                let full = matches!(&result, Err(e) if e.reason == PublishErrorReason::QueueFull);
-                if full && qos > QoS::AtMostOnce {
-                    let _ = machine.disconnect(now, &Disconnect::new(ReasonCode::QuotaExceeded));
-                }
-                result
-            })
-        } else if qos > QoS::AtMostOnce {
-            client
-                .session
-                .as_mut()
-                .map(|session| session.enqueue(now, message, &options()))
-        } else {
-            None
-        };
-        if let Some(Err(error)) = result {
-            eprintln!(
-                "{name}: QoS {qos} lost: {:?}: {error}",
-                error.message.topic()
-            );
+            result = connection.with(|c| c.publish(now, message));
+        } else if let (true, Some(session)) = (qos > QoS::AtMostOnce, &mut client.session) {
+            result = Some(session.enqueue(now, message, &options()));
+        }
+        if let Some(Err(PublishError { message, reason })) = result {
+            println!("{name:?}: QoS {qos} lost: {:?}: {reason}", message.topic());
+            let full = reason == PublishErrorReason::QueueFull && qos > QoS::AtMostOnce;
+            if let (true, Some(connection)) = (full, &client.connection) {
+                let quota_exceeded = Disconnect::new(ReasonCode::QuotaExceeded);
+                connection.with(|c| c.disconnect(now, &quota_exceeded));
+            }
         }
     }
 
@@ -359,102 +341,70 @@ impl Broker {
         subscribe: &Subscribe<'_>,
     ) -> (Vec<ReasonCode>, Vec<Message>) {
         let (mut codes, mut messages) = (Vec::new(), Vec::new());
+        let (name, version) = (
+            connection.name(),
+            connection.with(|c| c.version()).unwrap_or(Version::V5),
+        );
         let identifier = subscribe.properties.subscription_identifier();
-        let version = connection
-            .with(|machine| machine.version())
-            .unwrap_or(Version::V5);
-        let Some(client) = self.clients.get_mut(connection.name()) else {
+        let Some(client) = self.clients.get_mut(name) else {
             return (codes, messages);
         };
         for Subscription { filter, options } in subscribe.subscriptions.iter() {
-            eprintln!(
-                "{}: subscribed to {filter:?}, QoS {}",
-                connection.name(),
-                options.qos
-            );
+            println!("{name:?}: subscribed to {filter:?}, QoS {}", options.qos);
             // An ill-formed filter ended the connection before: see `with_answer_invalid_filters`.
             let Ok(filter) = TopicFilter::new(version, filter.to_owned()) else {
                 continue;
             };
-            let known = client
-                .subscriptions
-                .iter()
-                .position(|entry| entry.filter == filter);
-            if known.is_none() && client.subscriptions.len() >= MAXIMUM_SUBSCRIPTIONS_PER_CLIENT {
-                codes.push(ReasonCode::QuotaExceeded);
+            codes.push(ReasonCode::granted(options.qos));
+            let entry = (options, identifier);
+            let known = client.subscriptions.insert(filter.clone(), entry).is_some();
+            let handling = options.retain_handling;
+            if filter.share_name().is_some()
+                || handling == RetainHandling::DoNotSend
+                || (handling == RetainHandling::SendIfNew && known)
+            {
                 continue;
             }
-            let retained = match options.retain_handling {
-                _ if filter.share_name().is_some() => false,
-                RetainHandling::SendAtSubscribe => true,
-                RetainHandling::SendIfNew => known.is_none(),
-                RetainHandling::DoNotSend => false,
-            };
-            if retained {
-                let matching = self
-                    .retained
-                    .iter()
-                    .filter(|(topic, _)| filter.matches(topic));
-                let unexpired =
-                    matching.filter_map(|(_, (message, since))| rest(message, *since, now));
-                let copy = |m: Message| copy_for(&m, options.qos, true, identifier.as_slice());
-                messages.extend(unexpired.map(copy));
-            }
-            codes.push(ReasonCode::granted(options.qos));
-            let entry = Subscribed {
-                filter,
-                options,
-                identifier,
-            };
-            match known.and_then(|at| client.subscriptions.get_mut(at)) {
-                Some(place) => *place = entry,
-                None => client.subscriptions.push(entry),
+            for (topic, (message, since)) in &self.retained {
+                if let (true, Some(message)) = (filter.matches(topic), rest(message, *since, now)) {
+                    messages.push(copy_for(&message, options.qos, true, identifier.as_slice()));
+                }
             }
         }
         (codes, messages)
     }
 
-    fn unsubscribe(
-        &mut self,
-        connection: &Connection,
-        packet: &Unsubscribe<'_>,
-    ) -> Vec<ReasonCode> {
-        let Some(client) = self.clients.get_mut(connection.name()) else {
-            return Vec::new();
+    fn unsubscribe(&mut self, name: &str, packet: &Unsubscribe<'_>) -> Vec<ReasonCode> {
+        let mut codes = Vec::new();
+        let Some(client) = self.clients.get_mut(name) else {
+            return codes;
         };
-        let mut remove = |filter| {
-            eprintln!("{}: unsubscribed from {filter:?}", connection.name());
-            match client
+        for filter in packet.filters.iter() {
+            println!("{name:?}: unsubscribed from {filter:?}");
+            let before = client.subscriptions.len();
+            client
                 .subscriptions
-                .iter()
-                .position(|entry| entry.filter.as_str() == filter)
-            {
-                Some(at) => drop(client.subscriptions.remove(at)),
-                None => return ReasonCode::NoSubscriptionExisted,
-            }
-            ReasonCode::Success
-        };
-        packet.filters.iter().map(&mut remove).collect()
+                .retain(|known, _| known.as_str() != filter);
+            codes.push(match client.subscriptions.len() < before {
+                true => ReasonCode::Success,
+                false => ReasonCode::NoSubscriptionExisted,
+            });
+        }
+        codes
     }
 
-    /// Takes a closed connection apart: its last bytes are for its task, its session for its client.
-    fn finish(&mut self, connection: &Connection, now: Instant) {
+    /// Takes a closed connection apart: its last bytes are for its task, the rest for its client.
+    fn finish(&mut self, connection: &Connection, now: Instant) -> Option<()> {
         let mut last = Vec::new();
-        connection.with(|machine| while machine.poll_transmit(now, &mut last, CHUNK) > 0 {});
+        connection.with(|c| while c.poll_transmit(now, &mut last, CHUNK) > 0 {});
         connection.wake.notify_one();
-        let over = std::mem::replace(&mut *connection.lock(), State::Over(last));
-        let State::Open(machine) = over else { return };
-        let Some(closed) = machine.closed() else {
-            return;
+        let State::Open(machine) = mem::replace(&mut *connection.lock(), State::Over(last)) else {
+            return None;
         };
-        eprintln!("{}: closed: {}", connection.name(), closed.cause);
-        let Some((name, client)) = connection
-            .client
-            .get()
-            .and_then(|name| Some((name, self.clients.get_mut(name)?)))
-        else {
-            return;
-        };
+        let closed = machine.closed()?;
+        println!("{:?}: closed: {}", connection.name(), closed.cause);
+        let name = connection.client.get()?;
+        let client = self.clients.get_mut(name)?;
         client.connection = None;
         client.session = Some(machine.into_session());
         let expiry = closed.session_expiry_interval;
@@ -463,20 +413,21 @@ impl Broker {
         client.will_at = client.will.as_ref().map(|(_, delay)| now + *delay);
         self.client_timeout(name, now);
         self.deadline.notify_one();
+        Some(())
     }
 
     /// A will is published when its delay is over or the session ends (MQTT-3.1.2-8).
     fn client_timeout(&mut self, name: &Arc<str>, now: Instant) {
-        let Some(client) = self.clients.get_mut(name) else {
-            return;
-        };
-        if client.expires_at.is_some_and(|at| at <= now) {
-            self.end_session(name, now);
-        } else if client.will_at.is_some_and(|at| at <= now) {
-            client.will_at = None;
-            if let Some((will, _)) = client.will.take() {
-                self.publish(now, &will, name);
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        match self.clients.get_mut(name) {
+            Some(client) if due(client.expires_at) => self.end_session(name, now),
+            Some(client) if due(client.will_at) => {
+                client.will_at = None;
+                if let Some((will, _)) = client.will.take() {
+                    self.publish(now, &will, name);
+                }
             }
+            _ => {}
         }
     }
 
@@ -486,17 +437,15 @@ impl Broker {
         }
     }
 
-    /// Sees to all clients that are away, and returns the time to the next deadline of one.
+    /// Sees to the clients that are away, and returns the time to the next deadline.
     fn housekeeping(&mut self) -> Option<Duration> {
         let now = self.clock.now();
-        let deadline = |client: &Client| client.will_at.into_iter().chain(client.expires_at).min();
-        let is_due = |client: &Client| deadline(client).is_some_and(|at| at <= now);
-        let due = self.clients.iter().filter(|(_, client)| is_due(client));
-        for name in due.map(|(name, _)| Arc::clone(name)).collect::<Vec<_>>() {
+        for name in self.clients.keys().cloned().collect::<Vec<_>>() {
             self.client_timeout(&name, now);
         }
-        let next = self.clients.values().filter_map(deadline).min()?;
-        Some(self.clock.until(next))
+        let clients = self.clients.values();
+        let next = clients.flat_map(|client| client.will_at.into_iter().chain(client.expires_at));
+        next.min().map(|next| self.clock.until(next))
     }
 }
 
@@ -511,17 +460,11 @@ fn options() -> Options {
 
 /// The copy for one subscriber: at the lower QoS of both, with RETAIN only where it is wanted.
 fn copy_for(message: &Message, qos: QoS, retain: bool, identifiers: &[u32]) -> Message {
-    let retain = retain && message.retain();
-    let copy = message
-        .clone()
-        .with_qos(qos.min(message.qos()))
-        .with_retain(retain);
-    if identifiers.is_empty() {
-        return copy;
-    }
-    copy.clone()
-        .with_subscription_identifiers(identifiers)
-        .unwrap_or(copy)
+    let copy = message.clone().with_qos(qos.min(message.qos()));
+    let copy = copy.with_retain(retain && message.retain());
+    let plain = copy.clone();
+    copy.with_subscription_identifiers(identifiers)
+        .unwrap_or(plain)
 }
 
 /// A retained message with what is left of its expiry interval, if any (MQTT-3.3.2-5, -6).
@@ -530,14 +473,9 @@ fn rest(message: &Message, since: Instant, now: Instant) -> Option<Message> {
         return Some(message.clone());
     };
     let waited = now.saturating_duration_since(since).as_secs();
-    let left = u64::from(interval)
-        .checked_sub(waited)
-        .filter(|left| *left > 0)?;
-    Some(
-        message
-            .clone()
-            .with_message_expiry_interval(u32::try_from(left).ok()),
-    )
+    let left = interval.saturating_sub(u32::try_from(waited).unwrap_or(u32::MAX));
+    let message = message.clone().with_message_expiry_interval(Some(left));
+    (left > 0).then_some(message)
 }
 
 type Shared = Arc<Mutex<Broker>>;
@@ -549,15 +487,8 @@ fn lock(broker: &Shared) -> MutexGuard<'_, Broker> {
 /// Reads, writes, deadlines and what other connections bring are waited for together.
 async fn serve(broker: Shared, mut socket: TcpStream, peer: String, mut stop: watch::Receiver<()>) {
     let _ = socket.set_nodelay(true);
-    let machine = Box::new(ServerConnection::new(lock(&broker).clock.now(), options()));
-    let state = Mutex::new(State::Open(machine));
-    let connection = Connection {
-        peer,
-        client: OnceLock::new(),
-        state,
-        wake: Notify::new(),
-    };
-    let connection = Arc::new(connection);
+    let now = lock(&broker).clock.now();
+    let connection = Arc::new(Connection::new(peer, now));
     let (mut reader, mut writer) = socket.split();
     let (mut input, mut out, mut end_of_input) = (BytesMut::new(), Vec::new(), false);
     loop {
@@ -577,16 +508,12 @@ async fn serve(broker: Shared, mut socket: TcpStream, peer: String, mut stop: wa
             }
             result = writer.write(&out), if !out.is_empty() => match result {
                 Ok(written) => drop(out.drain(..written)),
-                Err(_) => (end_of_input, out) = (true, Vec::new()),
+                // What the peer sent before it went may still be there to be read.
+                Err(_) => out.clear(),
             },
             () = connection.wake.notified() => {}
             () = time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
-            _ = stop.changed() => {
-                let (broker, shut_down) = (lock(&broker), Disconnect::new(ReasonCode::ServerShuttingDown));
-                let now = broker.clock.now();
-                // Whoever is not accepted yet cannot be told.
-                connection.with(|machine| if machine.disconnect(now, &shut_down).is_err() { machine.receive_eof(now) });
-            }
+            _ = stop.changed() => connection.shut_down(lock(&broker).clock.now()),
         }
     }
     // To close with input unread would reset the connection and could take the last packet back.
@@ -636,17 +563,12 @@ async fn main() -> std::io::Result<()> {
         };
         match accepted {
             Ok((socket, peer)) => {
-                let task = serve(
-                    Arc::clone(&broker),
-                    socket,
-                    peer.to_string(),
-                    stopping.clone(),
-                );
-                tokio::spawn(task);
+                let (broker, stop) = (Arc::clone(&broker), stopping.clone());
+                tokio::spawn(serve(broker, socket, peer.to_string(), stop));
             }
             Err(error) => {
                 // Out of file descriptors, say: that takes a while to pass.
-                eprintln!("accept: {error}");
+                println!("accept: {error}");
                 time::sleep(Duration::from_millis(100)).await;
             }
         }

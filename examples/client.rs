@@ -267,17 +267,12 @@ impl Driver {
         Ok(())
     }
 
-    /// Writes what there is to write, then waits for input, for `until` or for the connection's own deadline.
-    fn exchange(&mut self, until: Option<Instant>) -> Result<(), Failure> {
-        self.write()?;
+    /// Waits for input, for `until` or for the connection's own deadline.
+    fn wait(&mut self, until: Option<Instant>) -> Result<(), Failure> {
         if let Some(closed) = self.connection.closed() {
             return failed(match closed.cause {
                 CloseCause::Refused(reason) => format!("connection refused: {reason}"),
-                CloseCause::PeerDisconnected(reason) => {
-                    format!("disconnected by the server: {reason}")
-                }
-                CloseCause::Violation(error) => error.to_string(),
-                cause => format!("connection closed: {cause:?}"),
+                cause => format!("connection closed: {cause}"),
             });
         }
         let deadline = self
@@ -307,32 +302,37 @@ impl Driver {
         Ok(())
     }
 
+    /// Writes what there is to write, as far as the socket takes it.
     fn write(&mut self) -> Result<(), Failure> {
-        if self.out.is_empty() {
-            self.connection
-                .poll_transmit(self.clock.now(), &mut self.out, CHUNK);
-            if self.debug {
-                trace("->", self.connection.version(), &self.out);
+        loop {
+            if self.out.is_empty() {
+                let now = self.clock.now();
+                if self.connection.poll_transmit(now, &mut self.out, CHUNK) == 0 {
+                    return Ok(());
+                }
+                if self.debug {
+                    trace("->", self.connection.version(), &self.out);
+                }
+            }
+            match self.stream.write(&self.out) {
+                Ok(written) => drop(self.out.drain(..written)),
+                Err(error) if is_timeout(&error) => return Ok(()),
+                Err(error) => return Err(error.into()),
             }
         }
-        match self.stream.write(&self.out) {
-            Ok(written) => drop(self.out.drain(..written)),
-            Err(error) if is_timeout(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
     }
 
-    /// Says goodbye and waits for the server to close: closing with unread input could take the DISCONNECT back.
+    /// Says goodbye and waits for the server to close: to close with input unread could take the
+    /// DISCONNECT back.
     fn disconnect(mut self) -> Result<(), Failure> {
         let now = self.clock.now();
         self.connection.disconnect(now, &Disconnect::default())?;
-        let deadline = now + Duration::from_secs(5);
-        while !self.out.is_empty() || self.connection.poll_transmit(now, &mut self.out, CHUNK) > 0 {
-            self.write()?;
-            if self.clock.now() >= deadline {
+        self.write()?;
+        while !self.out.is_empty() {
+            if self.clock.now() >= now + Duration::from_secs(5) {
                 return failed("the server does not read");
             }
+            self.write()?;
         }
         self.stream.shutdown(Shutdown::Write)?;
         self.stream.set_read_timeout(Some(Duration::from_secs(1)))?;
@@ -386,11 +386,13 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
         .iter()
         .map(|pair| Property::UserProperty(&pair[0], &pair[1]))
         .collect();
-    // Refuses a bad topic before there is a connection.
-    let message = Message::new(&arguments.topic, &[])?
-        .with_qos(common.qos)
-        .with_retain(arguments.retain);
-    let message = message.with_properties(Properties::from(&properties[..]))?;
+    let message = |payload: &[u8]| -> Result<Message, Failure> {
+        let message = Message::new(&arguments.topic, payload)?;
+        let message = message.with_qos(common.qos).with_retain(arguments.retain);
+        Ok(message.with_properties(Properties::from(&properties[..]))?)
+    };
+    // A topic or property that cannot be is known before there is a connection.
+    message(&[]).map_err(|Failure(_, text)| Failure(2, text))?;
     let payloads = payloads(&arguments.source)?;
 
     let mut driver = Driver::connect(common)?;
@@ -399,13 +401,13 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
     loop {
         driver.events(|_, _, event| {
             match event {
-                // A CONNACK that refuses closes the connection.
-                ClientEvent::Connack(_) => connected = true,
+                // One that refuses closes the connection.
+                ClientEvent::Connack(connack) => connected = !connack.reason.is_error(),
                 ClientEvent::Published { ack, .. } if ack.reason.is_error() => {
                     return failed(format!("refused: {}", ack.reason));
                 }
-                ClientEvent::Dropped { reason, .. } => {
-                    return failed(format!("not sent: {reason:?}"));
+                ClientEvent::Dropped(dropped) => {
+                    return failed(format!("not sent: {:?}", dropped.reason));
                 }
                 _ => {}
             }
@@ -414,13 +416,14 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
         while connected && open && driver.connection.session().queued() < AHEAD {
             match payloads.try_recv() {
                 Ok(payload) => {
-                    let message = message.clone().with_payload(&payload?)?;
+                    let message = message(&payload?)?;
                     driver.connection.publish(driver.clock.now(), message)?;
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => open = false,
             }
         }
+        driver.write()?;
         let session = driver.connection.session();
         if connected
             && !open
@@ -432,7 +435,7 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
         }
         // While lines may come, the socket is waited for in short slices.
         let slice = (connected && open).then(|| driver.clock.now() + Duration::from_millis(10));
-        driver.exchange(slice)?;
+        driver.wait(slice)?;
     }
 }
 
@@ -496,7 +499,8 @@ fn subscribe(arguments: &Sub) -> Result<(), Failure> {
                 None => Ok(()),
             };
         }
-        driver.exchange(end)?;
+        driver.write()?;
+        driver.wait(end)?;
     }
 }
 

@@ -94,6 +94,8 @@ user root
 persistence false
 log_type all
 log_dest stderr
+# Version 2.0.11 stops sending QoS 2 to 5.0 clients when its limit of 20 in flight was reached.
+max_inflight_messages 0
 listener $port 127.0.0.1
 allow_anonymous true
 listener $guarded_port 127.0.0.1
@@ -117,7 +119,9 @@ END
 
 # --- clients --------------------------------------------------------------------------------------------------------
 
-stock_pub=(mosquitto_pub) stock_sub=(mosquitto_sub)
+# --nodelay: at its end mosquitto_sub closes with input unread. What Nagle's algorithm holds back then, acknowledgements
+# among it, is never sent.
+stock_pub=(mosquitto_pub --nodelay) stock_sub=(mosquitto_sub --nodelay)
 our_pub=("$examples/client" pub) our_sub=("$examples/client" sub)
 declare -A subscriber
 serial=0
@@ -138,7 +142,7 @@ start_sub() {
     await "subscription of $id" more_subscriptions "$id" "$before"
 }
 end_sub() { wait "${subscriber[$1]}" 2>/dev/null; }
-kill_sub() { kill "-${2-KILL}" "${subscriber[$1]}" 2>/dev/null; wait "${subscriber[$1]}" 2>/dev/null; }
+kill_sub() { kill -KILL "${subscriber[$1]}" 2>/dev/null; wait "${subscriber[$1]}" 2>/dev/null; }
 # run_sub ID ARGUMENTS: to its end, which -C gives.
 run_sub() {
     local id=$1
@@ -184,10 +188,10 @@ qos_matrix() {
     done; done; done; done
 }
 
-in_order() { # as many lines as are given, at each QoS; END comes last on the same connection
+in_order() { # number of lines [version of the subscriber]: at each QoS, with END last on the same connection
     local q pv sv
     for q in 0 1 2; do for pv in "${versions[@]}"; do
-        sv=mqttv5
+        sv=${2-mqttv5}
         [[ $pv == mqttv5 ]] && sv=mqttv311
         new_id
         { seq -f 'line %06g of many' "$1"; echo END; } >"$work/lines"
@@ -440,10 +444,10 @@ take_over() {
         start_sub $id -V $v -q 1 -t "takeover/$id" -C 1
         pub -V $v -q 1 -t "takeover/$id" -m m
         end_sub $id
-        kill -KILL $first
+        kill -KILL $first 2>/dev/null
         wait $first 2>/dev/null
         check "take-over: the new connection has the messages, $v" m "$(out $id)"
-        check "take-over: the broker tells so, $v" 1 "$(grep -c "\"$id\": closed: Disconnected(SessionTakenOver)" "$log")"
+        check "take-over: the broker tells so, $v" 1 "$(grep -c "\"$id\": closed: disconnected: 0x8E " "$log")"
         [[ $v == mqttv311 ]] ||
             check "take-over: the old connection is told" 1 "$(grep -c 'Received DISCONNECT (142)' "$work/$id.first")"
     done
@@ -513,10 +517,12 @@ keep_alive() { # longer than 1.5 times the keep alive, silent: PINGREQ has to ho
 
 our_properties() {
     new_id
-    SUB=("${stock_sub[@]}") start_sub $id -V mqttv5 -q 1 -t "properties/$id" -F '%P %p' -C 1
-    PUB=("${our_pub[@]}") pub -V 5 -q 1 -t "properties/$id" -D key value -m m
+    SUB=("${stock_sub[@]}")
+    start_sub $id -V mqttv5 -q 1 -t "properties/$id" -F '%P %p' -C 1
+    pub -V 5 -q 1 -t "properties/$id" -D key value -m m
     end_sub $id
     check "user property" "key:value m" "$(out $id)"
+    SUB=("${our_sub[@]}")
 }
 
 # --- all ------------------------------------------------------------------------------------------------------------
@@ -568,7 +574,8 @@ keep_alive
 our_properties
 label="mosquitto, our pub, stock sub"
 SUB=("${stock_sub[@]}")
-in_order 500
+# In 5.0 mosquitto_sub has a Receive Maximum of 20, which has the effect on mosquitto that is noted at its configuration.
+in_order 500 mqttv311
 label="mosquitto, stock pub, our sub"
 PUB=("${stock_pub[@]}") SUB=("${our_sub[@]}")
 in_order 500
