@@ -11,7 +11,6 @@ pub use filter::TopicFilter;
 pub use name::TopicName;
 
 pub(crate) use filter::check_filter;
-pub(crate) use name::check_name;
 
 use crate::violation::Violation;
 
@@ -68,6 +67,7 @@ const fn check_len(text: &str) -> Result<(), TopicError> {
 
 #[cfg(test)]
 mod tests {
+    use super::name::check_name;
     use super::*;
     use crate::types::Version;
 
