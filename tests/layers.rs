@@ -14,8 +14,8 @@ const FLOORS: &[&[&str]] = &[
     &["wire"],
     &["property", "topic"],
     &["packet"],
-    &["message"],
-    &["options", "session"],
+    &["message", "options"],
+    &["session"],
     &["connection"],
     &["client", "server"],
 ];

@@ -117,7 +117,7 @@ impl<'a> Publish<'a> {
         let block = Block::read(reader, context, |property| match property {
             Property::TopicAlias(alias) => self.topic_alias = Some(alias),
             Property::MessageExpiryInterval(seconds) => {
-                self.message_expiry_interval = Some(seconds)
+                self.message_expiry_interval = Some(seconds);
             }
             _ => {}
         })?;

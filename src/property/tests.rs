@@ -126,7 +126,7 @@ fn every_property_twice() {
             let second = 6 + u32::try_from(property.encoded_len()).unwrap();
             match id {
                 0x0B if packet == 1 << 3 => {
-                    assert_eq!(read(&bytes, context), Ok(Properties::EMPTY))
+                    assert_eq!(read(&bytes, context), Ok(Properties::EMPTY));
                 }
                 0x26 => assert_eq!(read(&bytes, context), Ok((&[property; 2]).into())),
                 _ => {

@@ -193,7 +193,6 @@ impl<'a> Properties<'a> {
     }
 
     /// The length on the wire of what [`Properties::write_forwardable`] writes.
-    #[allow(dead_code)]
     pub(crate) fn encoded_len_forwardable(&self) -> usize {
         match self.0 {
             Repr::Block { bytes, present } if present & !FORWARDABLE == 0 => bytes.len(),
@@ -208,7 +207,6 @@ impl<'a> Properties<'a> {
 
     /// Writes the properties that go with a message to its subscribers, without a length field, and returns
     /// their set: what [`Properties::from_encoded`] takes. The properties have been checked.
-    #[allow(dead_code)]
     pub(crate) fn write_forwardable(&self, out: &mut Vec<u8>) -> u64 {
         match self.0 {
             Repr::Block { bytes, present } if present & !FORWARDABLE == 0 => {
