@@ -11,6 +11,7 @@ pub use filter::TopicFilter;
 pub use name::TopicName;
 
 pub(crate) use filter::check_filter;
+pub(crate) use name::check_name;
 
 use crate::violation::Violation;
 
@@ -67,7 +68,6 @@ const fn check_len(text: &str) -> Result<(), TopicError> {
 
 #[cfg(test)]
 mod tests {
-    use super::name::check_name;
     use super::*;
     use crate::types::Version;
 

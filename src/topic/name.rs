@@ -67,7 +67,7 @@ impl fmt::Display for TopicName<'_> {
 }
 
 /// Whether `name` is a Topic Name, without making one of it.
-pub(super) fn check_name(name: &str) -> Result<(), TopicError> {
+pub(crate) fn check_name(name: &str) -> Result<(), TopicError> {
     check_len(name)?;
     text::check_topic_name(name, Violation::TopicNameWildcard).map_err(
         |violation| match violation {
