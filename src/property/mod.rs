@@ -3,11 +3,11 @@
 mod table;
 mod view;
 
+pub(crate) use table::Context;
 pub(crate) use table::{
     AUTHENTICATION_DATA, AUTHENTICATION_METHOD, MESSAGE_EXPIRY_INTERVAL, SESSION_EXPIRY_INTERVAL,
     SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS,
 };
-pub(crate) use table::{Context, bit};
 pub(crate) use view::{Block, RawProperties};
 pub use view::{Properties, PropertyIter};
 

@@ -1,4 +1,4 @@
-use super::table::{ALL, FORWARDABLE, LIFTED};
+use super::table::{ALL, FORWARDABLE, LIFTED, bit};
 use super::*;
 use crate::types::Version;
 use alloc::string::ToString;
@@ -57,7 +57,7 @@ fn read(block: &[u8], context: Context) -> Result<Properties<'_>, Fault> {
 }
 
 fn fault(violation: Violation, offset: u32) -> Result<Properties<'static>, Fault> {
-    Err(Fault { violation, offset })
+    Err(Fault::new(violation, offset))
 }
 
 const CONTEXTS: [(Context, u16); 9] = [
@@ -126,7 +126,7 @@ fn every_property_twice() {
             let second = 6 + u32::try_from(property.encoded_len()).unwrap();
             match id {
                 0x0B if packet == 1 << 3 => {
-                    assert_eq!(read(&bytes, context), Ok(Properties::EMPTY))
+                    assert_eq!(read(&bytes, context), Ok(Properties::EMPTY));
                 }
                 0x26 => assert_eq!(read(&bytes, context), Ok((&[property; 2]).into())),
                 _ => {
@@ -158,10 +158,7 @@ fn every_property_cut_short() {
             let mut reader = Reader::new(&packet, 100);
             let start = 100 - u32::try_from(bytes.len()).unwrap();
             let result = Properties::read(&mut reader, context).map(|_| ());
-            let error = Fault {
-                violation: Violation::PropertyLength,
-                offset: start,
-            };
+            let error = Fault::new(Violation::PropertyLength, start);
             assert_eq!(result, Err(error), "{name} cut to {cut}");
         }
     }
