@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::connection::{
-    AckToken, AcknowledgeError, CloseCause, Closed, Core, Dropped, Handled, Incoming, PeerLimits,
-    Phase, RequestError,
+    AckToken, AcknowledgeError, Asked, CloseCause, Closed, Core, Dropped, Handled, Incoming,
+    PeerLimits, Phase, RequestError,
 };
 use crate::message::Message;
 use crate::options::Options;
@@ -206,6 +206,7 @@ impl ClientConnection {
 
     fn on_connack(&mut self, now: Instant, connack: &Connack<'_>) -> Result<(), Violation> {
         let core = &mut self.core;
+        core.asked = Asked::Refused;
         if connack.reason.is_error() {
             core.close(CloseCause::Refused(connack.reason), false);
             return Ok(());
@@ -325,9 +326,21 @@ impl ClientConnection {
     /// next connection.
     #[must_use]
     pub fn into_session(self) -> Session {
-        let ended = self.core.session_expiry_interval == 0;
+        let (asked, clean_start) = (self.core.asked, self.core.clean_start);
+        let lives = self.core.session_expiry_interval != 0;
         let mut session = self.core.into_session();
-        session.established &= !ended;
+        match asked {
+            Asked::Unsent | Asked::Refused => {}
+            Asked::Unanswered => {
+                // The server may have done what CONNECT asked for: ended the old session, begun one.
+                session.ended |= clean_start;
+                session.established |= lives;
+            }
+            Asked::Accepted => {
+                session.ended |= !lives;
+                session.established &= lives;
+            }
+        }
         session
     }
 

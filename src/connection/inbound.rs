@@ -332,8 +332,9 @@ impl Core {
     }
 
     fn push_ack(&mut self, packet: Packet<'_>) {
-        // An acknowledgement of four or five bytes without properties: it is never refused.
-        let _ = packet.encode(self.version, &mut self.control);
+        // Four or five bytes. A server whose Maximum Packet Size is below that has said that it
+        // takes none (MQTT-3.2.2-15 of 5.0); a client with such a limit cannot even take CONNACK.
+        let _ = self.push_whole(packet);
     }
 
     /// Server: one more request is with the application.

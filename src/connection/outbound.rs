@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::aliases::Chosen;
-use super::{Core, DropReason, Dropped, Phase};
+use super::{Asked, Core, DropReason, Dropped, Phase};
 use crate::message::Message;
 use crate::packet::{Ack, Packet, Publish};
 use crate::session::{Entry, PublishError, PublishErrorReason, PublishHandle, Queued, State};
@@ -40,13 +40,8 @@ impl Core {
             {
                 return Err(PublishErrorReason::NeedsV5);
             }
-            if message.qos() > self.peer.features.maximum_qos {
-                return Err(PublishErrorReason::QosNotSupported);
-            }
-            if message.retain() && !self.peer.features.retain {
-                return Err(PublishErrorReason::RetainNotSupported);
-            }
         }
+        self.check_features(message)?;
         // What was dropped and not yet reported counts, or a caller that never receives would pile
         // it up.
         let dropped = self.rare.as_ref().map_or(0, |rare| rare.dropped.len());
@@ -60,6 +55,22 @@ impl Core {
         let maximum = self.peer.maximum_packet_size;
         if size > maximum as usize {
             return Err(PublishErrorReason::TooLarge { size, maximum });
+        }
+        Ok(())
+    }
+
+    /// What CONNACK said binds the client for every message, also one of an earlier connection
+    /// (MQTT-3.2.2-11, MQTT-3.2.2-14 of 5.0).
+    fn check_features(&self, message: &Message) -> Result<(), PublishErrorReason> {
+        let features = &self.peer.features;
+        if self.role == Role::Server {
+            return Ok(());
+        }
+        if message.qos() > features.maximum_qos {
+            return Err(PublishErrorReason::QosNotSupported);
+        }
+        if message.retain() && !features.retain {
+            return Err(PublishErrorReason::RetainNotSupported);
         }
         Ok(())
     }
@@ -82,6 +93,9 @@ impl Core {
         }
         let written = out.len() - start;
         if written > 0 {
+            if self.asked == Asked::Unsent {
+                self.asked = Asked::Unanswered;
+            }
             self.restart_ping(now);
         }
         written
@@ -127,10 +141,13 @@ impl Core {
         match entry.map(|entry| &entry.state) {
             Some(State::Release) => {
                 let pubrel = Packet::Pubrel(Ack::new(id));
-                if !room.has(out, pubrel.encoded_len(self.version)) {
+                let size = pubrel.encoded_len(self.version);
+                if !room.has(out, size) {
                     return false;
                 }
-                let _ = pubrel.encode(self.version, out);
+                if size <= self.peer.maximum_packet_size as usize {
+                    let _ = pubrel.encode(self.version, out);
+                }
             }
             Some(State::Publish { message, since }) => {
                 if self.send_quota() == 0 {
@@ -141,11 +158,18 @@ impl Core {
                 let expiry = remaining(message, *since, now).unwrap_or(Some(1));
                 let packet = self.packet(message, Some(id), true, expiry);
                 let size = packet.encoded_len(self.version);
-                if size > self.peer.maximum_packet_size as usize {
+                let refused = if self.check_features(message).is_err() {
+                    Some(DropReason::NotSupported)
+                } else if size > self.peer.maximum_packet_size as usize {
                     // The new connection has a smaller limit: treated as delivered
                     // (MQTT-3.1.2-25 of 5.0).
+                    Some(DropReason::PacketTooLarge)
+                } else {
+                    None
+                };
+                if let Some(reason) = refused {
                     if let Some(entry) = self.session.in_flight.remove(id) {
-                        self.drop_message(entry.handle, entry.state, DropReason::PacketTooLarge);
+                        self.drop_message(entry.handle, entry.state, reason);
                     }
                 } else if !room.has(out, size) {
                     return false;
@@ -169,17 +193,10 @@ impl Core {
         let Some(Queued { message, since, .. }) = self.session.queue.front() else {
             return false;
         };
-        let features = &self.peer.features;
         let expiry = remaining(message, *since, now);
         let refused = match expiry {
             Err(Expired) => Some(DropReason::Expired),
-            Ok(_)
-                if self.role == Role::Client
-                    && (message.qos() > features.maximum_qos
-                        || (message.retain() && !features.retain)) =>
-            {
-                Some(DropReason::NotSupported)
-            }
+            Ok(_) if self.check_features(message).is_err() => Some(DropReason::NotSupported),
             Ok(_) => None,
         };
         if let Some(reason) = refused {
@@ -287,7 +304,12 @@ impl Core {
             Version::V311 => packet,
             _ => Publish {
                 message_expiry_interval: expiry,
-                subscription_identifiers: message.subscription_identifiers().into(),
+                // A message with some may have come into a client's session past `publish`
+                // (MQTT-3.3.4-6 of 5.0).
+                subscription_identifiers: match self.role {
+                    Role::Client => (&[][..]).into(),
+                    Role::Server => message.subscription_identifiers().into(),
+                },
                 properties: message.properties(),
                 ..packet
             },
