@@ -120,7 +120,7 @@ impl Connection {
         self.with(|c| {
             let told = c.disconnect(now, &Disconnect::new(ReasonCode::ServerShuttingDown));
             // Whoever is not accepted yet cannot be told.
-            told.unwrap_or_else(|_| c.receive_eof(now))
+            told.unwrap_or_else(|_| c.receive_eof(now));
         });
     }
 

@@ -1,11 +1,13 @@
-//! A client for MQTT 3.1.1 and 5.0 on a blocking socket, with the options of `mosquitto_pub` and `mosquitto_sub`.
+//! A client for MQTT 3.1.1 and 5.0 on a blocking socket, with the options of `mosquitto_pub` and
+//! `mosquitto_sub`.
 //!
 //! `cargo run --release --example client -- pub -t a/b -m hello -q 1`
 //!
 //! `cargo run --release --example client -- sub -t 'a/#' -v -V 5`
 //!
-//! The exit code is 0 if all went well, 1 if the connection or a request failed or came to a timeout, 2 for a usage
-//! error. `sub` ended by a signal does not say goodbye: the server publishes its will.
+//! The exit code is 0 if all went well, 1 if the connection or a request failed or time was up too
+//! soon, 2 for a usage error. A `sub` that a signal ends does not say goodbye: the server publishes
+//! its will.
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -23,7 +25,7 @@ use sansio_mqtt::{
 /// Bytes taken from and given to the socket at a time.
 const CHUNK: usize = 64 << 10;
 /// Messages made ahead of the socket.
-const AHEAD: usize = 256;
+const AHEAD: usize = 1_000;
 
 #[derive(Parser)]
 #[command(about = "A client for MQTT 3.1.1 and 5.0", disable_help_flag = true)]
@@ -89,7 +91,8 @@ struct Common {
     )]
     will_payload: String,
     /// QoS of the will
-    #[arg(long, value_name = "QOS", default_value = "0", value_parser = qos, requires = "will_topic")]
+    #[arg(long, value_name = "QOS", default_value = "0", value_parser = qos)]
+    #[arg(requires = "will_topic")]
     will_qos: QoS,
     /// Have the will retained
     #[arg(long, requires = "will_topic")]
@@ -215,7 +218,8 @@ impl Driver {
             .map(Property::SessionExpiryInterval);
         connect.properties = Properties::from(expiry.as_slice());
 
-        // An earlier run may have left a session at the server, of which nothing is known here but that it may exist.
+        // An earlier run may have left a session at the server. Nothing is known of it here, but
+        // that it may exist.
         let session = if common.keep_session {
             Session::established()
         } else {
@@ -242,7 +246,7 @@ impl Driver {
     /// Gives each event that has arrived to `handle`, until it returns false or nothing is left.
     fn events(
         &mut self,
-        mut handle: impl FnMut(&mut ClientConnection, Instant, ClientEvent<'_>) -> Result<bool, Failure>,
+        mut handle: impl FnMut(&mut ClientConnection, ClientEvent<'_>) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         let now = self.clock.now();
         self.connection.handle_timeout(now);
@@ -258,7 +262,7 @@ impl Driver {
                 );
             }
             let Some(event) = event else { break };
-            if !handle(&mut self.connection, now, event)? {
+            if !handle(&mut self.connection, event)? {
                 break;
             }
         }
@@ -359,7 +363,8 @@ fn trace(direction: &str, version: Version, mut bytes: &[u8]) {
     }
 }
 
-/// The payloads to publish. Standard input cannot be waited for together with a socket, so a thread reads its lines.
+/// The payloads to publish. Standard input cannot be waited for together with a socket, so a thread
+/// reads its lines.
 fn payloads(source: &Source) -> Result<Receiver<io::Result<Vec<u8>>>, Failure> {
     let (sender, payloads) = mpsc::sync_channel(AHEAD);
     if source.lines {
@@ -399,7 +404,7 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
     let mut connected = false;
     let mut open = true;
     loop {
-        driver.events(|_, _, event| {
+        driver.events(|_, event| {
             match event {
                 // One that refuses closes the connection.
                 ClientEvent::Connack(connack) => connected = !connack.reason.is_error(),
@@ -413,13 +418,18 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
             }
             Ok(true)
         })?;
+        // While lines may come, the socket is waited for in short slices.
+        let mut slice = Duration::ZERO;
         while connected && open && driver.connection.session().queued() < AHEAD {
             match payloads.try_recv() {
                 Ok(payload) => {
                     let message = message(&payload?)?;
                     driver.connection.publish(driver.clock.now(), message)?;
                 }
-                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Empty) => {
+                    slice = Duration::from_millis(10);
+                    break;
+                }
                 Err(TryRecvError::Disconnected) => open = false,
             }
         }
@@ -433,9 +443,8 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
         {
             return driver.disconnect();
         }
-        // While lines may come, the socket is waited for in short slices.
-        let slice = (connected && open).then(|| driver.clock.now() + Duration::from_millis(10));
-        driver.wait(slice)?;
+        let until = (connected && open).then(|| driver.clock.now() + slice);
+        driver.wait(until)?;
     }
 }
 
@@ -454,7 +463,7 @@ fn subscribe(arguments: &Sub) -> Result<(), Failure> {
     let mut count = 0;
     let complete = |count: u64| arguments.count.is_some_and(|wanted| count >= wanted);
     loop {
-        driver.events(|connection, _, event| {
+        driver.events(|connection, event| {
             match event {
                 ClientEvent::Connack(connack) if connack.reason == ReasonCode::Success => {
                     connection.subscribe(&subscriptions, Properties::EMPTY)?;
@@ -488,7 +497,8 @@ fn subscribe(arguments: &Sub) -> Result<(), Failure> {
         })?;
         stdout.flush()?;
         if complete(count) {
-            // The last message is acknowledged by the next call: one without input, for no further message is wanted.
+            // The next call acknowledges the last message. It gets no input: no further message is
+            // wanted.
             driver.connection.receive(driver.clock.now(), &mut &[][..]);
             return driver.disconnect();
         }

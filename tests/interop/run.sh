@@ -66,6 +66,7 @@ await() { # what, command...: at most 10 s
 # Each sets `port`, `log` and `broker`, and `logged`: how its log tells that a client's subscription stands.
 start_ours() {
     log=$work/broker.log
+    : >"$log"
     "$examples/broker" --listen 127.0.0.1:0 >"$log" 2>&1 &
     broker=$!
     children+=("$broker")
@@ -102,6 +103,7 @@ listener $guarded_port 127.0.0.1
 allow_anonymous false
 password_file $work/passwords
 END
+        : >"$log"
         mosquitto -c "$work/mosquitto.conf" 2>"$log" &
         broker=$!
         children+=("$broker")
@@ -506,6 +508,19 @@ refusals() {
     check "time is up: exit code" 1 $?
 }
 
+silence() { # a client that is there and says nothing, for longer than 1.5 times its keep alive
+    new_id
+    local watcher=$id
+    start_sub $watcher -q 1 -t "silence/$watcher" -C 1
+    new_id
+    start_sub $id -V mqttv5 -k 1 -t "unused/$id" --will-topic "silence/$watcher" --will-payload silent --will-qos 1
+    kill -STOP "${subscriber[$id]}"
+    end_sub $watcher
+    kill_sub $id
+    check "will after a keep alive timeout" silent "$(out $watcher)"
+    check "the broker tells so" 1 "$(grep -c "\"$id\": closed: keep alive timeout" "$log")"
+}
+
 keep_alive() { # longer than 1.5 times the keep alive, silent: PINGREQ has to hold the connection
     new_id
     start_sub $id -k 1 -V mqttv5 -q 1 -t "alive/$id" -C 1
@@ -555,6 +570,7 @@ wildcards
 retained
 wills
 sessions
+silence
 label="broker"
 PUB=("${stock_pub[@]}") SUB=("${stock_sub[@]}")
 stopping
