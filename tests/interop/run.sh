@@ -474,6 +474,36 @@ unsubscribing() {
     check "unsubscribe" "un/$id/b right" "$(out $id)"
 }
 
+# raw BYTES: what the broker says to these, both in hexadecimal.
+raw() {
+    local bytes
+    bytes=$(tr -d ' \n' <<<"$1")
+    exec 3<>"/dev/tcp/127.0.0.1/$port"
+    printf "$(sed 's/../\\x&/g' <<<"$bytes")" >&3
+    timeout 0.5 cat <&3 | od -An -v -tx1 | tr -d ' \n'
+    exec 3>&-
+}
+
+# What mosquitto's clients cannot ask for: single packets of 5.0.
+subscription_options() {
+    local connect='10 10 0004 4d515454 05 02 003c 00 0003 726177' ping='c0 00' answer topic=7268 # "rh"
+    local live="30 06 0002 $topic 00 78"
+    answer=$(raw "$connect 82 08 0001 00 0002 $topic 04 $live $ping")
+    check "No Local on" 0 "$(grep -o "30060002${topic}0078" <<<"$answer" | wc -l)"
+    answer=$(raw "$connect 82 08 0001 00 0002 $topic 00 $live $ping")
+    check "No Local off" 1 "$(grep -o "30060002${topic}0078" <<<"$answer" | wc -l)"
+    pub -r -q 1 -t rh -m x
+    for options in 00:3 10:1 20:0; do
+        answer=$(raw "$connect $(for _ in 1 2 3; do echo "82 08 0001 00 0002 $topic ${options%:*}"; done) $ping")
+        check "Retain Handling ${options%?:*}" "${options#*:}" "$(grep -o "31060002${topic}0078" <<<"$answer" | wc -l)"
+    done
+    pub -r -q 1 -t rh -n
+    answer=$(raw "$connect a2 06 0001 00 0001 7a")
+    check "nothing to unsubscribe" b00400010011 "${answer: -12}"
+    answer=$(raw '10 0d 0004 4d515454 05 02 003c 00 0000')
+    check "an assigned client identifier" 1 "$(grep -c "$(printf assigned- | od -An -tx1 | tr -d ' ')" <<<"$answer")"
+}
+
 stopping() {
     new_id
     start_sub $id -V mqttv5 -q 1 -t "stop/$id" -d
@@ -560,6 +590,7 @@ expiry
 take_over
 shared
 unsubscribing
+subscription_options
 
 label="broker, our client"
 PUB=("${our_pub[@]}") SUB=("${our_sub[@]}")
