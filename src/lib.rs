@@ -16,15 +16,28 @@
 
 extern crate alloc;
 
+mod client;
+mod connection;
+mod message;
+mod options;
 mod packet;
 mod property;
 mod reason;
+mod server;
+mod session;
 mod time;
 mod topic;
 mod types;
 mod violation;
 mod wire;
 
+pub use client::{ClientConnection, ClientEvent, ConnectError};
+pub use connection::{
+    AckToken, AcknowledgeError, CloseCause, Closed, DropReason, Dropped, Incoming, ReplyError,
+    ReplyErrorReason, RequestError, RequestToken,
+};
+pub use message::{Message, MessageError};
+pub use options::Options;
 pub use packet::{
     Ack, Auth, Connack, Connect, DecodeOptions, Disconnect, Packet, Publish, ReasonCodes, Suback,
     Subscribe, Subscription, SubscriptionIdentifiers, SubscriptionOptions, Subscriptions,
@@ -32,9 +45,12 @@ pub use packet::{
 };
 pub use property::{Properties, Property, PropertyIter};
 pub use reason::ReasonCode;
+pub use server::{AcceptError, AcceptErrorReason, ServerConnection, ServerEvent};
+pub use session::{PublishError, PublishErrorReason, PublishHandle, RequestHandle, Session};
 #[cfg(feature = "std")]
 pub use time::Clock;
 pub use time::Instant;
+pub use topic::{TopicError, TopicFilter, TopicName};
 pub use types::{PacketId, PacketType, QoS, RetainHandling, Role, Version};
 pub use violation::{DecodeError, Violation};
 pub use wire::{EncodeError, MAXIMUM_PACKET_SIZE, MAXIMUM_REMAINING_LENGTH};

@@ -59,7 +59,6 @@ impl<'a> Properties<'a> {
     }
 
     /// Properties in the form they have on the wire, without their length, that were checked before.
-    #[allow(dead_code)]
     pub(crate) const fn from_encoded(bytes: &'a [u8], present: u64) -> Self {
         Self(Repr::Block { bytes, present })
     }
@@ -210,7 +209,6 @@ impl<'a> Properties<'a> {
     }
 
     /// The length on the wire of what [`Properties::write_forwardable`] writes.
-    #[allow(dead_code)]
     pub(crate) fn encoded_len_forwardable(&self) -> usize {
         match self.0 {
             Repr::Block { bytes, present } if present & !FORWARDABLE == 0 => bytes.len(),
@@ -225,7 +223,6 @@ impl<'a> Properties<'a> {
 
     /// Writes the properties that go with a message to its subscribers, without a length field, and returns
     /// their set: what [`Properties::from_encoded`] takes. The properties have been checked.
-    #[allow(dead_code)]
     pub(crate) fn write_forwardable(&self, out: &mut Vec<u8>) -> u64 {
         match self.0 {
             Repr::Block { bytes, present } if present & !FORWARDABLE == 0 => {
@@ -572,7 +569,6 @@ fn visible(bytes: &[u8], present: u64) -> impl Iterator<Item = &[u8]> {
     RawProperties(bytes).filter(move |raw| hidden & bit(split(raw).0) == 0)
 }
 
-#[allow(dead_code)]
 fn forwardable(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     RawProperties(bytes).filter(|raw| FORWARDABLE & bit(split(raw).0) != 0)
 }

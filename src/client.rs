@@ -1,0 +1,494 @@
+//! The client's side of one connection.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::connection::{
+    AckToken, AcknowledgeError, CloseCause, Closed, Core, Dropped, Handled, Incoming, PeerLimits,
+    Phase, RequestError,
+};
+use crate::message::Message;
+use crate::options::Options;
+use crate::packet::{
+    Ack, Auth, Connack, Connect, Disconnect, Packet, Suback, Subscribe, Subscription, Unsuback,
+    Unsubscribe,
+};
+use crate::property::Properties;
+use crate::reason::ReasonCode;
+use crate::session::{Entry, PublishError, PublishHandle, RequestHandle, Session, State};
+use crate::time::Instant;
+use crate::types::{PacketId, PacketType, Role, Version};
+use crate::violation::Violation;
+use crate::wire::EncodeError;
+
+/// The client's side of one connection, from CONNECT to the end of the transport.
+///
+/// Six methods drive it, in any order and any number of times:
+/// [`receive`](Self::receive) and [`receive_eof`](Self::receive_eof) take what the transport gives,
+/// [`poll_transmit`](Self::poll_transmit) gives what it is to take,
+/// [`poll_timeout`](Self::poll_timeout) and [`handle_timeout`](Self::handle_timeout) tell and take
+/// the time, and [`closed`](Self::closed) says when it is over. A driver's loop:
+///
+/// ```
+/// # use sansio_mqtt::*;
+/// # fn step(connection: &mut ClientConnection, now: Instant, mut input: &[u8], out: &mut Vec<u8>) {
+/// loop {
+///     while let Some(event) = connection.receive(now, &mut input) {
+///         // the application's business
+///         # let _ = event;
+///     }
+///     if connection.poll_transmit(now, out, 64 * 1024) == 0 {
+///         break;
+///     }
+///     // write `out` to the transport
+///     # out.clear();
+/// }
+/// // keep what is left of `input`; then, unless `closed()`, wait for bytes or `poll_timeout()`
+/// # }
+/// ```
+///
+/// It is used once: for the next transport take the [`Session`] out with
+/// [`into_session`](Self::into_session) and make a new connection around it.
+pub struct ClientConnection {
+    core: Core,
+}
+
+/// What a client learns from the server.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum ClientEvent<'i> {
+    /// The answer to CONNECT. With a reason of 0x80 and above the connection is closed.
+    Connack(Connack<'i>),
+    /// A message.
+    Publish(Incoming<'i>),
+    /// One of our messages of QoS 1 or 2 is settled, with the server's last word: PUBACK, PUBCOMP
+    /// or a PUBREC of 0x80 and above. Messages of QoS 0 have no such event.
+    Published {
+        /// From [`publish`](ClientConnection::publish).
+        handle: PublishHandle,
+        /// The acknowledgement.
+        ack: Ack<'i>,
+    },
+    /// One of our messages will not be delivered.
+    Dropped(Dropped),
+    /// The answer to SUBSCRIBE: one reason code for each filter.
+    Subscribed {
+        /// From [`subscribe`](ClientConnection::subscribe).
+        handle: RequestHandle,
+        /// The answer.
+        suback: Suback<'i>,
+    },
+    /// The answer to UNSUBSCRIBE: in 5.0 one reason code for each filter.
+    Unsubscribed {
+        /// From [`unsubscribe`](ClientConnection::unsubscribe).
+        handle: RequestHandle,
+        /// The answer.
+        unsuback: Unsuback<'i>,
+    },
+    /// A step of enhanced authentication (5.0 §4.12), to be answered with
+    /// [`auth`](ClientConnection::auth) unless it is the end of it.
+    Auth(Auth<'i>),
+    /// The server ends the connection (5.0).
+    Disconnect(Disconnect<'i>),
+}
+
+/// A connection that could not be begun; the session comes back.
+#[derive(Debug, thiserror::Error)]
+#[error("connection not begun: {reason}")]
+pub struct ConnectError {
+    /// The session, handed back.
+    pub session: Box<Session>,
+    /// Why.
+    pub reason: RequestError,
+}
+
+impl ClientConnection {
+    /// Begins a connection on a transport that is open: CONNECT is the first thing that
+    /// [`poll_transmit`](Self::poll_transmit) gives (MQTT-3.1.0-1, in 3.1.1 and in 5.0).
+    ///
+    /// With Clean Start, or when the server has no session, what was in flight in `session` is
+    /// reported as [`ClientEvent::Dropped`]; what was only queued is sent.
+    ///
+    /// # Errors
+    ///
+    /// `connect` cannot be encoded, has an empty client identifier without CleanSession in 3.1.1
+    /// (MQTT-3.1.3-7), or sets one of the three properties that are written from `options`:
+    /// Receive Maximum, Maximum Packet Size, Topic Alias Maximum.
+    pub fn new(
+        now: Instant,
+        connect: &Connect<'_>,
+        session: Session,
+        options: Options,
+    ) -> Result<Self, ConnectError> {
+        let mut bytes = Vec::new();
+        if let Err(reason) = Self::encode_connect(connect, &options, &mut bytes) {
+            return Err(ConnectError {
+                session: Box::new(session),
+                reason,
+            });
+        }
+        let mut core = Core::new(Role::Client, connect.version, session, options);
+        core.apply_connect(connect);
+        core.push(&bytes);
+        core.start_connect_timeout(now);
+        Ok(Self { core })
+    }
+
+    fn encode_connect(
+        connect: &Connect<'_>,
+        options: &Options,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RequestError> {
+        if connect.version == Version::V311 && connect.client_id.is_empty() && !connect.clean_start
+        {
+            return Err(EncodeError::Violation(Violation::ClientIdEmpty).into());
+        }
+        let announced = Core::announce(options, connect.version, connect.properties)?;
+        let connect = Connect {
+            properties: Properties::from(&announced[..]),
+            ..*connect
+        };
+        Ok(Packet::from(connect).encode(connect.version, out)?)
+    }
+
+    /// Takes bytes from the transport, at most one event's worth, and moves `input` past them.
+    ///
+    /// `None`: more bytes are needed, or replies wait for [`poll_transmit`](Self::poll_transmit),
+    /// or (with manual acknowledgement) for [`acknowledge`](Self::acknowledge). Keep what is left
+    /// of `input` and offer it again. Calling it again also tells that the last event has been
+    /// dealt with, so that its automatic acknowledgement is sent.
+    ///
+    /// A peer that breaks a rule ends the connection: see [`closed`](Self::closed). From then on
+    /// input is discarded.
+    pub fn receive<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<ClientEvent<'i>> {
+        self.core.begin_receive();
+        loop {
+            if let Some(dropped) = self.core.take_dropped() {
+                return Some(ClientEvent::Dropped(dropped));
+            }
+            let packet = self.core.next_packet(now, input)?;
+            let packet_type = packet.packet_type();
+            let event = match self.core.phase {
+                Phase::Connected => self.on_packet(packet),
+                _ => self.on_opening(now, packet),
+            };
+            match event {
+                Ok(Some(event)) => return Some(event),
+                Ok(None) => {}
+                Err(violation) => self.core.violate(violation, packet_type),
+            }
+        }
+    }
+
+    /// Before CONNACK of success.
+    fn on_opening<'i>(
+        &mut self,
+        now: Instant,
+        packet: Packet<'i>,
+    ) -> Result<Option<ClientEvent<'i>>, Violation> {
+        match packet {
+            Packet::Connack(connack) => {
+                self.on_connack(now, &connack)?;
+                Ok(Some(ClientEvent::Connack(connack)))
+            }
+            Packet::Auth(auth) => {
+                self.core.check_problem_information(&auth.properties)?;
+                self.core.check_auth(&auth.properties)?;
+                if auth.reason != ReasonCode::ContinueAuthentication {
+                    return Err(Violation::ReasonCodeInvalid);
+                }
+                Ok(Some(ClientEvent::Auth(auth)))
+            }
+            // MQTT-3.2.0-1, in 3.1.1 and in 5.0.
+            _ => Err(Violation::UnexpectedPacket),
+        }
+    }
+
+    fn on_connack(&mut self, now: Instant, connack: &Connack<'_>) -> Result<(), Violation> {
+        let core = &mut self.core;
+        if connack.reason.is_error() {
+            core.close(CloseCause::Refused(connack.reason), false);
+            return Ok(());
+        }
+        if core.version != Version::V311 {
+            match core.authentication_method() {
+                // MQTT-4.12.0-5 and MQTT-4.12.0-6 of 5.0.
+                None if connack.properties.authentication_method().is_none() => {}
+                _ => core.check_auth(&connack.properties)?,
+            }
+        }
+        // MQTT-3.2.2-4 of 5.0; 3.1.1 leaves it to the client whether to go on (§3.2.2.2), but a
+        // clean session is never an old one (MQTT-3.2.2-1 of 3.1.1).
+        let unknown = core.version != Version::V311 && !core.session.is_established();
+        if connack.session_present && (unknown || core.clean_start) {
+            return Err(Violation::SessionPresentUnexpected);
+        }
+        core.peer = PeerLimits::from_properties(&connack.properties);
+        // MQTT-3.1.2-21, MQTT-3.2.2-21 of 5.0.
+        if let Some(seconds) = connack.properties.server_keep_alive() {
+            core.keep_alive = seconds;
+        }
+        if let Some(seconds) = connack.properties.session_expiry_interval() {
+            core.session_expiry_interval = seconds;
+        }
+        core.stop_deadline();
+        core.open(connack.session_present);
+        core.restart_ping(now);
+        Ok(())
+    }
+
+    fn on_packet<'i>(&mut self, packet: Packet<'i>) -> Result<Option<ClientEvent<'i>>, Violation> {
+        Ok(match self.core.handle(packet)? {
+            Handled::Nothing => None,
+            Handled::Publish(incoming) => Some(ClientEvent::Publish(incoming)),
+            Handled::Published(handle, ack) => Some(ClientEvent::Published { handle, ack }),
+            Handled::Auth(auth) => Some(ClientEvent::Auth(auth)),
+            Handled::Disconnect(disconnect) => Some(ClientEvent::Disconnect(disconnect)),
+            Handled::Other(Packet::Suback(suback)) => {
+                self.core.check_problem_information(&suback.properties)?;
+                let codes = Some(suback.reason_codes.len());
+                let handle = self.take_request(suback.packet_id, PacketType::Suback, codes)?;
+                Some(ClientEvent::Subscribed { handle, suback })
+            }
+            Handled::Other(Packet::Unsuback(unsuback)) => {
+                self.core.check_problem_information(&unsuback.properties)?;
+                let codes = match self.core.version {
+                    // It has none (3.1.1 §3.11.3).
+                    Version::V311 => None,
+                    _ => Some(unsuback.reason_codes.len()),
+                };
+                let handle = self.take_request(unsuback.packet_id, PacketType::Unsuback, codes)?;
+                Some(ClientEvent::Unsubscribed { handle, unsuback })
+            }
+            Handled::Other(Packet::Pingresp) => {
+                self.core.stop_deadline();
+                None
+            }
+            Handled::Other(_) => return Err(Violation::UnexpectedPacket),
+        })
+    }
+
+    /// The request that an answer belongs to, with its identifier freed.
+    fn take_request(
+        &mut self,
+        id: PacketId,
+        answer: PacketType,
+        codes: Option<usize>,
+    ) -> Result<RequestHandle, Violation> {
+        let in_flight = &mut self.core.session.in_flight;
+        let filters = match in_flight.get(id).map(|entry| &entry.state) {
+            Some(&State::Subscribe(filters)) if answer == PacketType::Suback => filters,
+            Some(&State::Unsubscribe(filters)) if answer == PacketType::Unsuback => filters,
+            _ => return Err(Violation::AckUnexpected),
+        };
+        if codes.is_some_and(|codes| codes != filters) {
+            return Err(Violation::ReasonCodeCount);
+        }
+        let entry = in_flight.remove(id).ok_or(Violation::AckUnexpected)?;
+        Ok(RequestHandle(entry.handle))
+    }
+
+    /// The transport has ended: no more bytes will come.
+    pub fn receive_eof(&mut self, _now: Instant) {
+        self.core.receive_eof();
+    }
+
+    /// Does what is due at `now`; nothing before [`poll_timeout`](Self::poll_timeout).
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.core.handle_timeout(now);
+    }
+
+    /// Appends whole packets to `out` and returns the bytes appended; 0: there is nothing to send.
+    ///
+    /// It stops before `limit` bytes are passed, but gives the first packet whatever its size.
+    /// What it gave counts as sent.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>, limit: usize) -> usize {
+        self.core.poll_transmit(now, out, limit)
+    }
+
+    /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do:
+    /// everything that time alone can change.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.core.poll_timeout()
+    }
+
+    /// How the connection ended, once it has. [`poll_transmit`](Self::poll_transmit) may still
+    /// give a last packet; then close the transport (MQTT-3.14.4-1 of 3.1.1, MQTT-3.14.4-2 of 5.0).
+    #[must_use]
+    pub fn closed(&self) -> Option<Closed> {
+        self.core.closed()
+    }
+
+    /// Takes the session out, for the next connection or for a store. Where it has ended with the
+    /// connection ([`Closed::session_expiry_interval`] of 0), what was in flight is reported by the
+    /// next connection.
+    #[must_use]
+    pub fn into_session(self) -> Session {
+        let ended = self.core.session_expiry_interval == 0;
+        let mut session = self.core.into_session();
+        session.established &= !ended;
+        session
+    }
+
+    /// The protocol version of CONNECT.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.core.version
+    }
+
+    /// Whether CONNACK has accepted the connection and it is not closed.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.core.phase == Phase::Connected
+    }
+
+    /// Messages of QoS 1 and 2 that the server would take now (5.0 §4.9); further ones wait in the
+    /// queue.
+    #[must_use]
+    pub fn send_quota(&self) -> u16 {
+        self.core.send_quota()
+    }
+
+    /// The session, as it stands.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.core.session
+    }
+
+    /// Queues a message; it leaves with [`poll_transmit`](Self::poll_transmit) as soon as the
+    /// server's Receive Maximum allows, in the order of the calls. Allowed before CONNACK.
+    ///
+    /// # Errors
+    ///
+    /// The message comes back: the connection is closed, the queue is full, the server does not
+    /// take such a message, or 3.1.1 cannot express it.
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        message: Message,
+    ) -> Result<PublishHandle, PublishError> {
+        self.core.publish(now, message)
+    }
+
+    /// Acknowledges a message, in any order: acknowledgements leave in the order in which the
+    /// messages came (MQTT-4.6.0-2, MQTT-4.6.0-3, in 3.1.1 and in 5.0).
+    ///
+    /// # Errors
+    ///
+    /// The token is of an earlier connection or was used, or the reason code is not for PUBACK or
+    /// PUBREC; 3.1.1 knows success only.
+    pub fn acknowledge(
+        &mut self,
+        token: &AckToken,
+        reason: ReasonCode,
+    ) -> Result<(), AcknowledgeError> {
+        self.core.acknowledge(token, reason)
+    }
+
+    /// Asks for subscriptions; [`ClientEvent::Subscribed`] brings the answer.
+    ///
+    /// # Errors
+    ///
+    /// A filter is not valid, the version or the server does not have what is asked for, there is
+    /// no room, or the connection is not open. Nothing was sent.
+    pub fn subscribe(
+        &mut self,
+        subscriptions: &[Subscription<'_>],
+        properties: Properties<'_>,
+    ) -> Result<RequestHandle, RequestError> {
+        let features = &self.core.peer.features;
+        if !features.subscription_identifier && properties.subscription_identifier().is_some() {
+            return Err(RequestError::NotSupported(
+                ReasonCode::SubscriptionIdentifiersNotSupported,
+            ));
+        }
+        for subscription in subscriptions {
+            if let Some(reason) = features.refuses(subscription.filter, self.core.version) {
+                return Err(RequestError::NotSupported(reason));
+            }
+        }
+        self.request(State::Subscribe(subscriptions.len()), |packet_id| {
+            Packet::from(Subscribe {
+                packet_id,
+                subscriptions: subscriptions.into(),
+                properties,
+            })
+        })
+    }
+
+    /// Asks to end subscriptions; [`ClientEvent::Unsubscribed`] brings the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn unsubscribe(
+        &mut self,
+        filters: &[&str],
+        properties: Properties<'_>,
+    ) -> Result<RequestHandle, RequestError> {
+        self.request(State::Unsubscribe(filters.len()), |packet_id| {
+            Packet::from(Unsubscribe {
+                packet_id,
+                filters: filters.into(),
+                properties,
+            })
+        })
+    }
+
+    fn request<'p>(
+        &mut self,
+        state: State,
+        packet: impl FnOnce(PacketId) -> Packet<'p>,
+    ) -> Result<RequestHandle, RequestError> {
+        let core = &mut self.core;
+        core.require_connected()?;
+        core.require_room()?;
+        let id = core
+            .session
+            .in_flight
+            .vacant()
+            .ok_or(RequestError::NoPacketId)?;
+        core.push_whole(packet(id))?;
+        let handle = core.session.next_handle();
+        core.session.in_flight.insert(Entry {
+            id,
+            counted: false,
+            handle,
+            state,
+        });
+        Ok(RequestHandle(handle))
+    }
+
+    /// Sends a step of enhanced authentication, or begins a re-authentication (5.0 §4.12).
+    ///
+    /// # Errors
+    ///
+    /// CONNECT named no Authentication Method or another one, the reason code is not a client's at
+    /// this point, or the connection is closed.
+    pub fn auth(&mut self, now: Instant, auth: &Auth<'_>) -> Result<(), RequestError> {
+        self.core.auth(now, auth)
+    }
+
+    /// Ends the connection: DISCONNECT follows what [`poll_transmit`](Self::poll_transmit) still
+    /// has to give, messages excepted; those stay in the session. To have them sent, transmit
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// The reason code is not a client's, 3.1.1 cannot express it, the Session Expiry Interval
+    /// would rise from 0, or the connection is closed already.
+    pub fn disconnect(
+        &mut self,
+        _now: Instant,
+        disconnect: &Disconnect<'_>,
+    ) -> Result<(), RequestError> {
+        self.core.disconnect(disconnect)
+    }
+}
+
+impl core::fmt::Debug for ClientConnection {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.core.fmt_as("ClientConnection", f)
+    }
+}

@@ -1,0 +1,378 @@
+//! What the peer sends on an open connection and both roles treat alike: messages, the
+//! acknowledgements of ours, AUTH and DISCONNECT.
+
+use super::{
+    AckToken, AcknowledgeError, CloseCause, Core, Dropped, Incoming, Pending, Phase, RequestError,
+};
+use crate::packet::{Ack, Auth, Disconnect, Packet, Publish};
+use crate::property::Properties;
+use crate::reason::ReasonCode;
+use crate::session::{Entry, PublishHandle, State};
+use crate::types::{PacketId, PacketType, QoS, Role, Version};
+use crate::violation::Violation;
+
+/// What became of a packet.
+pub(crate) enum Handled<'i> {
+    /// The application has nothing to do with it.
+    Nothing,
+    Publish(Incoming<'i>),
+    /// One of our messages is settled.
+    Published(PublishHandle, Ack<'i>),
+    Auth(Auth<'i>),
+    Disconnect(Disconnect<'i>),
+    /// The role's own business.
+    Other(Packet<'i>),
+}
+
+impl Core {
+    /// A packet on a connected connection.
+    pub(crate) fn handle<'i>(&mut self, packet: Packet<'i>) -> Result<Handled<'i>, Violation> {
+        Ok(match packet {
+            Packet::Publish(publish) => match self.on_publish(publish)? {
+                Some(incoming) => Handled::Publish(incoming),
+                None => Handled::Nothing,
+            },
+            Packet::Puback(ack) => {
+                self.check_problem_information(&ack.properties)?;
+                self.on_puback(ack)?
+            }
+            Packet::Pubrec(ack) => {
+                self.check_problem_information(&ack.properties)?;
+                self.on_pubrec(ack)?
+            }
+            Packet::Pubrel(ack) => {
+                self.check_problem_information(&ack.properties)?;
+                self.on_pubrel(ack);
+                Handled::Nothing
+            }
+            Packet::Pubcomp(ack) => {
+                self.check_problem_information(&ack.properties)?;
+                self.on_pubcomp(ack)?
+            }
+            Packet::Auth(auth) => {
+                self.check_problem_information(&auth.properties)?;
+                self.check_auth(&auth.properties)?;
+                Handled::Auth(auth)
+            }
+            Packet::Disconnect(disconnect) => {
+                self.on_disconnect(&disconnect)?;
+                Handled::Disconnect(disconnect)
+            }
+            other => Handled::Other(other),
+        })
+    }
+
+    fn on_publish<'i>(&mut self, publish: Publish<'i>) -> Result<Option<Incoming<'i>>, Violation> {
+        if self.role == Role::Server {
+            let features = &self.peer.features;
+            if publish.qos > features.maximum_qos {
+                return Err(Violation::QosNotSupported);
+            }
+            if publish.retain && !features.retain {
+                return Err(Violation::RetainNotSupported);
+            }
+        }
+        let mut aliased = None;
+        if let Some(alias) = publish.topic_alias {
+            if alias > self.options.topic_alias_maximum() {
+                return Err(Violation::TopicAliasTooLarge);
+            }
+            let aliases = &mut self.rare().inbound_aliases;
+            if publish.topic.is_empty() {
+                aliased = Some(aliases.get(alias).ok_or(Violation::TopicAliasUnknown)?);
+            } else {
+                aliases.set(alias, publish.topic);
+            }
+        }
+        let ack = match publish.packet_id {
+            None => None,
+            Some(id) => match self.take_delivery(id, publish.qos)? {
+                Delivery::New => self.expect_acknowledgement(id, publish.qos),
+                Delivery::Again => return Ok(None),
+            },
+        };
+        Ok(Some(Incoming {
+            publish,
+            ack,
+            aliased,
+        }))
+    }
+
+    /// Whether this is a message that the application has not had.
+    fn take_delivery(&mut self, id: PacketId, qos: QoS) -> Result<Delivery, Violation> {
+        let received = qos == QoS::ExactlyOnce && self.session.received.contains(id);
+        if !self.open.insert(id) {
+            return if received {
+                // MQTT-4.3.3-10 of 5.0, MQTT-4.3.3-2 of 3.1.1.
+                self.acknowledge_again(id);
+                Ok(Delivery::Again)
+            } else if self.version == Version::V311 {
+                // A resend while the application still has the first (3.1.1 allows it, §4.4): the
+                // acknowledgement that is due answers both.
+                Ok(Delivery::Again)
+            } else {
+                // 5.0 forbids it within a connection (MQTT-4.4.0-1).
+                Err(Violation::PacketIdInUse)
+            };
+        }
+        if self.version != Version::V311
+            && self.open.len() > usize::from(self.options.receive_maximum())
+        {
+            return Err(Violation::ReceiveMaximumExceeded);
+        }
+        if received {
+            // Sent again after a reconnect; the application had it on an earlier connection.
+            self.acknowledge_again(id);
+            return Ok(Delivery::Again);
+        }
+        Ok(Delivery::New)
+    }
+
+    /// A PUBREC for a QoS 2 message that is ours already, in its place among the others.
+    fn acknowledge_again(&mut self, id: PacketId) {
+        let reason = Some(ReasonCode::Success);
+        self.pending.push_back(Pending {
+            id,
+            qos: QoS::ExactlyOnce,
+            reason,
+        });
+        self.flush_acknowledgements();
+    }
+
+    fn expect_acknowledgement(&mut self, id: PacketId, qos: QoS) -> Option<AckToken> {
+        let index = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
+        let sequence = self.first_pending.wrapping_add(index);
+        self.pending.push_back(Pending {
+            id,
+            qos,
+            reason: None,
+        });
+        if self.options.manual_acknowledgement() {
+            return Some(AckToken {
+                connection: self.connection,
+                sequence,
+            });
+        }
+        if qos == QoS::ExactlyOnce {
+            // The application gets it now: should the connection end before PUBREC is sent, the
+            // peer sends it again and it must not be delivered twice.
+            self.session.received.insert(id);
+        }
+        None
+    }
+
+    pub(crate) fn acknowledge(
+        &mut self,
+        token: &AckToken,
+        reason: ReasonCode,
+    ) -> Result<(), AcknowledgeError> {
+        let index = token.sequence.wrapping_sub(self.first_pending) as usize;
+        let pending = self
+            .pending
+            .get_mut(index)
+            .filter(|pending| pending.reason.is_none());
+        let Some(pending) = pending else {
+            return Err(AcknowledgeError::StaleToken);
+        };
+        if token.connection != self.connection || self.phase != Phase::Connected {
+            return Err(AcknowledgeError::StaleToken);
+        }
+        let packet_type = match pending.qos {
+            QoS::ExactlyOnce => PacketType::Pubrec,
+            _ => PacketType::Puback,
+        };
+        let allowed = match self.version {
+            Version::V311 => reason == ReasonCode::Success,
+            _ => reason.allowed_in(packet_type, Some(self.role)),
+        };
+        if !allowed {
+            return Err(AcknowledgeError::ReasonCode(reason));
+        }
+        pending.reason = Some(reason);
+        if pending.qos == QoS::ExactlyOnce && !reason.is_error() {
+            self.session.received.insert(pending.id);
+        }
+        self.flush_acknowledgements();
+        Ok(())
+    }
+
+    /// Puts the acknowledgements that are given on the wire, in the order of arrival.
+    pub(super) fn flush_acknowledgements(&mut self) {
+        while let Some(&Pending {
+            id,
+            qos,
+            reason: Some(reason),
+        }) = self.pending.front()
+        {
+            self.pending.pop_front();
+            self.first_pending = self.first_pending.wrapping_add(1);
+            let ack = Ack {
+                reason,
+                ..Ack::new(id)
+            };
+            if qos == QoS::ExactlyOnce {
+                self.push_ack(Packet::Pubrec(ack));
+                if reason.is_error() {
+                    // MQTT-4.3.3-9 of 5.0: the identifier is free again.
+                    self.open.remove(id);
+                }
+            } else {
+                self.push_ack(Packet::Puback(ack));
+                self.open.remove(id);
+            }
+        }
+    }
+
+    fn on_pubrel(&mut self, ack: Ack<'_>) {
+        let mut answer = Ack::new(ack.packet_id);
+        if self.session.received.remove(ack.packet_id) {
+            self.open.remove(ack.packet_id);
+        } else if self.version != Version::V311 {
+            // 3.1.1 answers alike whether it knows the identifier or not (MQTT-4.3.3-2).
+            answer.reason = ReasonCode::PacketIdentifierNotFound;
+        }
+        self.push_ack(Packet::Pubcomp(answer));
+    }
+
+    fn on_puback<'i>(&mut self, ack: Ack<'i>) -> Result<Handled<'i>, Violation> {
+        match self.session.in_flight.get(ack.packet_id) {
+            // Late or never asked for: nothing to settle.
+            None => Ok(Handled::Nothing),
+            Some(Entry {
+                state: State::Publish { message, .. },
+                ..
+            }) if message.qos() == QoS::AtLeastOnce => Ok(self.settle(ack)),
+            Some(_) => Err(Violation::AckUnexpected),
+        }
+    }
+
+    fn on_pubrec<'i>(&mut self, ack: Ack<'i>) -> Result<Handled<'i>, Violation> {
+        let mut answer = Ack::new(ack.packet_id);
+        match self.session.in_flight.get_mut(ack.packet_id) {
+            None => {
+                if ack.reason.is_error() {
+                    return Ok(Handled::Nothing);
+                }
+                if self.version != Version::V311 {
+                    answer.reason = ReasonCode::PacketIdentifierNotFound;
+                }
+            }
+            Some(entry) => match &entry.state {
+                State::Publish { message, .. } if message.qos() == QoS::ExactlyOnce => {
+                    if ack.reason.is_error() {
+                        return Ok(self.settle(ack));
+                    }
+                    // MQTT-4.3.3-4 and MQTT-4.3.3-6 of 5.0, MQTT-4.3.3-1 of 3.1.1: the peer has
+                    // the message, which is never sent again.
+                    entry.state = State::Release;
+                }
+                // Answered again: our PUBREL may be on its way still.
+                State::Release => {}
+                _ => return Err(Violation::AckUnexpected),
+            },
+        }
+        self.push_ack(Packet::Pubrel(answer));
+        Ok(Handled::Nothing)
+    }
+
+    fn on_pubcomp<'i>(&mut self, ack: Ack<'i>) -> Result<Handled<'i>, Violation> {
+        match self.session.in_flight.get(ack.packet_id) {
+            None => Ok(Handled::Nothing),
+            Some(Entry {
+                state: State::Release,
+                ..
+            }) => Ok(self.settle(ack)),
+            Some(_) => Err(Violation::AckUnexpected),
+        }
+    }
+
+    /// Ends an exchange of ours: the identifier and its place in the quota are free (5.0 §4.9).
+    fn settle<'i>(&mut self, ack: Ack<'i>) -> Handled<'i> {
+        match self.session.in_flight.remove(ack.packet_id) {
+            Some(entry) => {
+                self.sent = self.sent.saturating_sub(u16::from(entry.counted));
+                Handled::Published(PublishHandle(entry.handle), ack)
+            }
+            None => Handled::Nothing,
+        }
+    }
+
+    fn on_disconnect(&mut self, disconnect: &Disconnect<'_>) -> Result<(), Violation> {
+        if let Some(expiry) = disconnect.properties.session_expiry_interval() {
+            if self.connect_session_expiry_interval == 0 && expiry != 0 {
+                // Not a valid DISCONNECT, so the will stays due (5.0 §3.14.2.2.2).
+                return Err(Violation::SessionExpiryRaised);
+            }
+            self.session_expiry_interval = expiry;
+        }
+        // MQTT-3.14.4-3, in 3.1.1 and in 5.0.
+        let discards_will =
+            self.role == Role::Server && disconnect.reason == ReasonCode::NORMAL_DISCONNECTION;
+        self.close(
+            CloseCause::PeerDisconnected(disconnect.reason),
+            !discards_will,
+        );
+        Ok(())
+    }
+
+    /// A client that declined Reason Strings and User Properties gets none (5.0 §3.1.2.11.7).
+    pub(crate) fn check_problem_information(
+        &self,
+        properties: &Properties<'_>,
+    ) -> Result<(), Violation> {
+        let declined = self.role == Role::Client && !self.problem_information;
+        if declined
+            && !properties.is_empty()
+            && (properties.reason_string().is_some()
+                || properties.user_properties().next().is_some())
+        {
+            return Err(Violation::ProblemInformationNotRequested);
+        }
+        Ok(())
+    }
+
+    fn push_ack(&mut self, packet: Packet<'_>) {
+        // An acknowledgement of four or five bytes without properties: it is never refused.
+        let _ = packet.encode(self.version, &mut self.control);
+    }
+
+    /// Server: one more request is with the application.
+    pub(crate) fn request_opened(&mut self) {
+        self.open_requests += 1;
+    }
+
+    /// Server: one of them is answered.
+    pub(crate) fn request_answered(&mut self) {
+        self.open_requests = self.open_requests.saturating_sub(1);
+    }
+
+    pub(crate) fn token(&self) -> usize {
+        self.connection
+    }
+
+    /// What a role does with a request that makes no sense now.
+    pub(crate) fn require_connected(&self) -> Result<(), RequestError> {
+        match self.phase {
+            Phase::Connected => Ok(()),
+            _ => Err(RequestError::NotOpen),
+        }
+    }
+}
+
+enum Delivery {
+    New,
+    Again,
+}
+
+impl Dropped {
+    pub(super) fn session_lost(entry: Entry) -> Self {
+        Self {
+            handle: PublishHandle(entry.handle),
+            message: match entry.state {
+                State::Publish { message, .. } => Some(message),
+                _ => None,
+            },
+            reason: super::DropReason::SessionLost,
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What a connection accepts and how much it may hold: every bound in one place.
+
+use core::time::Duration;
+
+use crate::wire::MAXIMUM_PACKET_SIZE;
+
+/// Bounds and choices of one connection. Both roles use the same options; each doc says where a
+/// role differs.
+///
+/// The three limits that MQTT 5.0 negotiates ([`receive_maximum`](Self::with_receive_maximum),
+/// [`maximum_packet_size`](Self::with_maximum_packet_size) and
+/// [`topic_alias_maximum`](Self::with_topic_alias_maximum)) are written into CONNECT or CONNACK by
+/// the connection, so that what is announced is what is enforced.
+///
+/// ```
+/// use core::time::Duration;
+/// use sansio_mqtt::Options;
+///
+/// let options = Options::new()
+///     .with_receive_maximum(32)
+///     .with_maximum_packet_size(1 << 20)
+///     .with_connect_timeout(Duration::from_secs(5));
+/// assert_eq!(options.receive_maximum(), 32);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    maximum_packet_size: u32,
+    maximum_connect_size: u32,
+    maximum_queued_messages: u32,
+    maximum_queued_bytes: u32,
+    maximum_reply_bytes: u32,
+    connect_timeout_ms: u32,
+    ping_timeout_ms: u32,
+    maximum_open_requests: u16,
+    receive_maximum: u16,
+    topic_alias_maximum: u16,
+    automatic_topic_aliases: u16,
+    manual_acknowledgement: bool,
+    answer_invalid_filters: bool,
+}
+
+impl Options {
+    /// The defaults, each named with its setter.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            maximum_packet_size: MAXIMUM_PACKET_SIZE,
+            // A CONNECT is a client id, credentials and a will: brokers in the field see a few
+            // hundred bytes. A stranger gets no more than this before it is known.
+            maximum_connect_size: 65_536,
+            maximum_queued_messages: 1024,
+            maximum_queued_bytes: 16 << 20,
+            maximum_reply_bytes: 64 << 10,
+            connect_timeout_ms: 30_000,
+            ping_timeout_ms: 10_000,
+            maximum_open_requests: 64,
+            receive_maximum: 1024,
+            topic_alias_maximum: 0,
+            automatic_topic_aliases: 0,
+            manual_acknowledgement: false,
+            answer_invalid_filters: false,
+        }
+    }
+
+    /// QoS 1 and 2 messages that the peer may have open towards us, 1 to 65,535; 0 counts as 1.
+    /// Default 1024.
+    ///
+    /// Announced as Receive Maximum in 5.0, where more is answered with 0x93 (5.0 §3.3.4). 3.1.1
+    /// cannot announce it: there, `receive` stops taking input while this many messages wait for
+    /// a manual acknowledgement.
+    #[must_use]
+    pub const fn with_receive_maximum(mut self, messages: u16) -> Self {
+        self.receive_maximum = if messages == 0 { 1 } else { messages };
+        self
+    }
+
+    /// The largest packet that we take, in bytes with its fixed header; 0 counts as 1. Default
+    /// 268,435,460, the largest that MQTT can express.
+    ///
+    /// Announced in 5.0 (MQTT-3.1.2-24, MQTT-3.2.2-15). A larger packet is refused as soon as its
+    /// length is known, before its body is there.
+    #[must_use]
+    pub const fn with_maximum_packet_size(mut self, bytes: u32) -> Self {
+        self.maximum_packet_size = match bytes {
+            0 => 1,
+            bytes if bytes > MAXIMUM_PACKET_SIZE => MAXIMUM_PACKET_SIZE,
+            bytes => bytes,
+        };
+        self
+    }
+
+    /// Topic aliases that the peer may use towards us; each keeps one topic of at most 65,535
+    /// bytes for as long as the connection lives. Default 0: none.
+    ///
+    /// Announced in 5.0 (MQTT-3.3.2-9, MQTT-3.3.2-11); without meaning in 3.1.1.
+    #[must_use]
+    pub const fn with_topic_alias_maximum(mut self, aliases: u16) -> Self {
+        self.topic_alias_maximum = aliases;
+        self
+    }
+
+    /// Topic aliases that we use on outgoing messages at most, the least recently used one being
+    /// given to a new topic; never more than the peer allows. Default 0: none.
+    ///
+    /// The search for a topic is linear in this number: a few dozen are meant.
+    #[must_use]
+    pub const fn with_automatic_topic_aliases(mut self, aliases: u16) -> Self {
+        self.automatic_topic_aliases = aliases;
+        self
+    }
+
+    /// Messages that wait to be sent for the first time, at most. Default 1024.
+    #[must_use]
+    pub const fn with_maximum_queued_messages(mut self, messages: u32) -> Self {
+        self.maximum_queued_messages = messages;
+        self
+    }
+
+    /// Bytes of topic, properties and payload of the messages that wait to be sent, at most.
+    /// Default 16 MiB.
+    #[must_use]
+    pub const fn with_maximum_queued_bytes(mut self, bytes: u32) -> Self {
+        self.maximum_queued_bytes = bytes;
+        self
+    }
+
+    /// Bytes of replies that wait for [`poll_transmit`](crate::ClientConnection::poll_transmit)
+    /// before `receive` stops taking input. Default 64 KiB.
+    ///
+    /// This is what a peer meets that sends requests and reads no answers.
+    #[must_use]
+    pub const fn with_maximum_reply_bytes(mut self, bytes: u32) -> Self {
+        self.maximum_reply_bytes = bytes;
+        self
+    }
+
+    /// Server: SUBSCRIBE and UNSUBSCRIBE packets that wait for the application's answer before
+    /// `receive` stops taking input; 0 counts as 1. Default 64.
+    #[must_use]
+    pub const fn with_maximum_open_requests(mut self, requests: u16) -> Self {
+        self.maximum_open_requests = if requests == 0 { 1 } else { requests };
+        self
+    }
+
+    /// Whether the application acknowledges QoS 1 and 2 messages itself, with the token that comes
+    /// with each. Default `false`: the connection acknowledges a message with the next `receive`.
+    #[must_use]
+    pub const fn with_manual_acknowledgement(mut self, manual: bool) -> Self {
+        self.manual_acknowledgement = manual;
+        self
+    }
+
+    /// How long the peer may take to open the connection: for a client until CONNACK (or the next
+    /// AUTH), for a server until CONNECT (or the next AUTH). Millisecond steps, at most 49 days.
+    /// Default 30 s.
+    #[must_use]
+    pub const fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout_ms = milliseconds(timeout);
+        self
+    }
+
+    /// Client: how long the server may be silent after a PINGREQ. Millisecond steps, at most
+    /// 49 days. Default 10 s.
+    #[must_use]
+    pub const fn with_ping_timeout(mut self, timeout: Duration) -> Self {
+        self.ping_timeout_ms = milliseconds(timeout);
+        self
+    }
+
+    /// Server: the largest packet taken before the connection is accepted, in bytes with its
+    /// fixed header. Default 65,536.
+    #[must_use]
+    pub const fn with_maximum_connect_size(mut self, bytes: u32) -> Self {
+        self.maximum_connect_size = bytes;
+        self
+    }
+
+    /// Server: hand a SUBSCRIBE or UNSUBSCRIBE with an ill-formed filter to the application, which
+    /// can refuse that filter alone. Default `false`: it closes the connection. The standard names
+    /// no reaction.
+    #[must_use]
+    pub const fn with_answer_invalid_filters(mut self, answer: bool) -> Self {
+        self.answer_invalid_filters = answer;
+        self
+    }
+
+    /// See [`with_receive_maximum`](Self::with_receive_maximum).
+    #[must_use]
+    pub const fn receive_maximum(&self) -> u16 {
+        self.receive_maximum
+    }
+
+    /// See [`with_maximum_packet_size`](Self::with_maximum_packet_size).
+    #[must_use]
+    pub const fn maximum_packet_size(&self) -> u32 {
+        self.maximum_packet_size
+    }
+
+    /// See [`with_topic_alias_maximum`](Self::with_topic_alias_maximum).
+    #[must_use]
+    pub const fn topic_alias_maximum(&self) -> u16 {
+        self.topic_alias_maximum
+    }
+
+    /// See [`with_automatic_topic_aliases`](Self::with_automatic_topic_aliases).
+    #[must_use]
+    pub const fn automatic_topic_aliases(&self) -> u16 {
+        self.automatic_topic_aliases
+    }
+
+    /// See [`with_maximum_queued_messages`](Self::with_maximum_queued_messages).
+    #[must_use]
+    pub const fn maximum_queued_messages(&self) -> u32 {
+        self.maximum_queued_messages
+    }
+
+    /// See [`with_maximum_queued_bytes`](Self::with_maximum_queued_bytes).
+    #[must_use]
+    pub const fn maximum_queued_bytes(&self) -> u32 {
+        self.maximum_queued_bytes
+    }
+
+    /// See [`with_maximum_reply_bytes`](Self::with_maximum_reply_bytes).
+    #[must_use]
+    pub const fn maximum_reply_bytes(&self) -> u32 {
+        self.maximum_reply_bytes
+    }
+
+    /// See [`with_maximum_open_requests`](Self::with_maximum_open_requests).
+    #[must_use]
+    pub const fn maximum_open_requests(&self) -> u16 {
+        self.maximum_open_requests
+    }
+
+    /// See [`with_manual_acknowledgement`](Self::with_manual_acknowledgement).
+    #[must_use]
+    pub const fn manual_acknowledgement(&self) -> bool {
+        self.manual_acknowledgement
+    }
+
+    /// See [`with_connect_timeout`](Self::with_connect_timeout).
+    #[must_use]
+    pub const fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms as u64)
+    }
+
+    /// See [`with_ping_timeout`](Self::with_ping_timeout).
+    #[must_use]
+    pub const fn ping_timeout(&self) -> Duration {
+        Duration::from_millis(self.ping_timeout_ms as u64)
+    }
+
+    /// See [`with_maximum_connect_size`](Self::with_maximum_connect_size).
+    #[must_use]
+    pub const fn maximum_connect_size(&self) -> u32 {
+        self.maximum_connect_size
+    }
+
+    /// See [`with_answer_invalid_filters`](Self::with_answer_invalid_filters).
+    #[must_use]
+    pub const fn answer_invalid_filters(&self) -> bool {
+        self.answer_invalid_filters
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const fn milliseconds(duration: Duration) -> u32 {
+    let milliseconds = duration.as_millis();
+    if milliseconds > u32::MAX as u128 {
+        u32::MAX
+    } else {
+        #[allow(clippy::cast_possible_truncation)] // compared above; `try_from` is not const
+        {
+            milliseconds as u32
+        }
+    }
+}

@@ -1,0 +1,595 @@
+//! The server's side of one connection.
+
+use alloc::vec::Vec;
+
+use crate::connection::{
+    AckToken, AcknowledgeError, CloseCause, Closed, Core, Dropped, Features, Handled, Incoming,
+    PeerLimits, Phase, ReplyError, ReplyErrorReason, RequestError, RequestToken,
+};
+use crate::message::Message;
+use crate::options::Options;
+use crate::packet::{
+    Ack, Auth, Connack, Connect, Disconnect, Packet, Suback, Subscribe, Unsuback, Unsubscribe,
+};
+use crate::property::Properties;
+use crate::reason::ReasonCode;
+use crate::session::{PublishError, PublishHandle, Session};
+use crate::time::Instant;
+use crate::types::{PacketId, PacketType, Role, Version};
+use crate::violation::Violation;
+
+/// The server's side of one connection, from the first byte to the end of the transport.
+///
+/// Driven by the same six methods as [`ClientConnection`](crate::ClientConnection), in the same
+/// loop. Which client this is and what it may do is the application's business: it answers
+/// [`ServerEvent::Connect`] with [`accept`](Self::accept) or [`refuse`](Self::refuse), and
+/// [`ServerEvent::Subscribe`] with [`suback`](Self::suback). Until a connection is accepted it
+/// takes no further packet (AUTH excepted), so what a client sends behind CONNECT waits in the
+/// caller's buffer.
+pub struct ServerConnection {
+    core: Core,
+}
+
+/// What a server learns from the client.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum ServerEvent<'i> {
+    /// A client asks to connect.
+    Connect(Connect<'i>),
+    /// A message.
+    Publish(Incoming<'i>),
+    /// One of our messages of QoS 1 or 2 is settled, with the client's last word: PUBACK, PUBCOMP
+    /// or a PUBREC of 0x80 and above.
+    Published {
+        /// From [`publish`](ServerConnection::publish).
+        handle: PublishHandle,
+        /// The acknowledgement.
+        ack: Ack<'i>,
+    },
+    /// One of our messages will not be delivered.
+    Dropped(Dropped),
+    /// To be answered with [`suback`](ServerConnection::suback).
+    Subscribe {
+        /// The packet.
+        subscribe: Subscribe<'i>,
+        /// The permission to answer.
+        token: RequestToken,
+    },
+    /// To be answered with [`unsuback`](ServerConnection::unsuback).
+    Unsubscribe {
+        /// The packet.
+        unsubscribe: Unsubscribe<'i>,
+        /// The permission to answer.
+        token: RequestToken,
+    },
+    /// A step of enhanced authentication (5.0 §4.12).
+    Auth(Auth<'i>),
+    /// The client ends the connection.
+    Disconnect(Disconnect<'i>),
+}
+
+/// A connection that was not accepted; the session comes back. The connection waits for another
+/// answer unless it is closed.
+#[derive(Debug, thiserror::Error)]
+#[error("connection not accepted: {reason}")]
+pub struct AcceptError {
+    /// The session, handed back.
+    pub session: Option<alloc::boxed::Box<Session>>,
+    /// Why.
+    pub reason: AcceptErrorReason,
+}
+
+/// Why a connection was not accepted.
+#[non_exhaustive]
+#[derive(Copy, Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum AcceptErrorReason {
+    /// The client asked for a clean start, so there is no session to resume (MQTT-3.1.2-4 of 5.0,
+    /// MQTT-3.1.2-6 of 3.1.1).
+    #[error("the client asked for a clean start")]
+    CleanStart,
+    /// A client without an identifier needs an Assigned Client Identifier (MQTT-3.2.2-16 of 5.0).
+    #[error("the client needs an assigned client identifier")]
+    ClientIdentifier,
+    /// CONNACK could not be made.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+impl ServerConnection {
+    /// Begins with a transport that a client has opened. CONNECT is awaited until
+    /// [`connect_timeout`](Options::with_connect_timeout) has passed.
+    #[must_use]
+    pub fn new(now: Instant, options: Options) -> Self {
+        let mut core = Core::new(Role::Server, Version::V5, Session::new(), options);
+        core.start_connect_timeout(now);
+        Self { core }
+    }
+
+    /// Takes bytes from the transport, at most one event's worth, and moves `input` past them.
+    ///
+    /// `None`: more bytes are needed, or CONNECT waits for the application's answer, or replies
+    /// wait for [`poll_transmit`](Self::poll_transmit), or too many requests or messages for the
+    /// application's answers. Keep what is left of `input` and offer it again. Calling it again
+    /// also tells that the last event has been dealt with, so that its automatic acknowledgement
+    /// is sent.
+    ///
+    /// A peer that breaks a rule ends the connection: see [`closed`](Self::closed). From then on
+    /// input is discarded.
+    pub fn receive<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<ServerEvent<'i>> {
+        self.core.begin_receive();
+        loop {
+            if let Some(dropped) = self.core.take_dropped() {
+                return Some(ServerEvent::Dropped(dropped));
+            }
+            // Nothing but AUTH is looked at until the application has answered CONNECT
+            // (MQTT-3.1.2-30, MQTT-3.1.4-6 of 5.0, MQTT-3.1.4-5 of 3.1.1).
+            if self.core.phase == Phase::Connecting && self.core.authentication_method().is_none() {
+                return None;
+            }
+            let packet = self.core.next_packet(now, input)?;
+            let packet_type = packet.packet_type();
+            let event = match self.core.phase {
+                Phase::Connected => self.on_packet(packet),
+                Phase::AwaitConnect => self.on_first(packet),
+                _ => self.on_authentication(packet),
+            };
+            match event {
+                Ok(Some(event)) => return Some(event),
+                Ok(None) => {}
+                Err(violation) => self.core.violate(violation, packet_type),
+            }
+        }
+    }
+
+    fn on_first<'i>(&mut self, packet: Packet<'i>) -> Result<Option<ServerEvent<'i>>, Violation> {
+        let Packet::Connect(connect) = packet else {
+            // MQTT-3.1.0-1, in 3.1.1 and in 5.0.
+            return Err(Violation::FirstPacketNotConnect);
+        };
+        let core = &mut self.core;
+        core.apply_connect(&connect);
+        core.peer = PeerLimits::from_properties(&connect.properties);
+        core.phase = Phase::Connecting;
+        core.stop_deadline();
+        if connect.version == Version::V311 && connect.client_id.is_empty() && !connect.clean_start
+        {
+            // MQTT-3.1.3-8 of 3.1.1.
+            return Err(Violation::ClientIdEmpty);
+        }
+        core.client_id_empty = connect.client_id.is_empty();
+        Ok(Some(ServerEvent::Connect(connect)))
+    }
+
+    fn on_authentication<'i>(
+        &mut self,
+        packet: Packet<'i>,
+    ) -> Result<Option<ServerEvent<'i>>, Violation> {
+        match packet {
+            Packet::Auth(auth) => {
+                self.core.check_auth(&auth.properties)?;
+                // MQTT-4.12.0-3 of 5.0.
+                if auth.reason != ReasonCode::ContinueAuthentication {
+                    return Err(Violation::ReasonCodeInvalid);
+                }
+                self.core.stop_deadline();
+                Ok(Some(ServerEvent::Auth(auth)))
+            }
+            Packet::Disconnect(disconnect) => {
+                self.core
+                    .close(CloseCause::PeerDisconnected(disconnect.reason), false);
+                Ok(Some(ServerEvent::Disconnect(disconnect)))
+            }
+            _ => Err(Violation::UnexpectedPacket),
+        }
+    }
+
+    fn on_packet<'i>(&mut self, packet: Packet<'i>) -> Result<Option<ServerEvent<'i>>, Violation> {
+        Ok(match self.core.handle(packet)? {
+            Handled::Nothing => None,
+            Handled::Publish(incoming) => Some(ServerEvent::Publish(incoming)),
+            Handled::Published(handle, ack) => Some(ServerEvent::Published { handle, ack }),
+            Handled::Auth(auth) => Some(ServerEvent::Auth(auth)),
+            Handled::Disconnect(disconnect) => Some(ServerEvent::Disconnect(disconnect)),
+            Handled::Other(Packet::Subscribe(subscribe)) => {
+                self.check_subscribe(&subscribe)?;
+                let token =
+                    self.open_request(subscribe.packet_id, subscribe.subscriptions.len(), true);
+                Some(ServerEvent::Subscribe { subscribe, token })
+            }
+            Handled::Other(Packet::Unsubscribe(unsubscribe)) => {
+                let token =
+                    self.open_request(unsubscribe.packet_id, unsubscribe.filters.len(), false);
+                Some(ServerEvent::Unsubscribe { unsubscribe, token })
+            }
+            Handled::Other(Packet::Pingreq) => {
+                // MQTT-3.12.4-1, in 3.1.1 and in 5.0.
+                self.core.push(&[0xd0, 0x00]);
+                None
+            }
+            // MQTT-3.1.0-2, in 3.1.1 and in 5.0.
+            Handled::Other(Packet::Connect(_)) => return Err(Violation::SecondConnect),
+            Handled::Other(_) => return Err(Violation::UnexpectedPacket),
+        })
+    }
+
+    /// What CONNACK declared unavailable ends the connection (5.0 §3.2.2.3.11 to §3.2.2.3.13).
+    fn check_subscribe(&self, subscribe: &Subscribe<'_>) -> Result<(), Violation> {
+        let features = &self.core.peer.features;
+        if !features.subscription_identifier
+            && subscribe.properties.subscription_identifier().is_some()
+        {
+            return Err(Violation::SubscriptionIdentifierNotSupported);
+        }
+        if features.wildcard && features.shared {
+            return Ok(());
+        }
+        for subscription in subscribe.subscriptions.iter() {
+            match features.refuses(subscription.filter, self.core.version) {
+                None => {}
+                Some(ReasonCode::SharedSubscriptionsNotSupported) => {
+                    return Err(Violation::SharedNotSupported);
+                }
+                Some(_) => return Err(Violation::WildcardNotSupported),
+            }
+        }
+        Ok(())
+    }
+
+    fn open_request(
+        &mut self,
+        packet_id: PacketId,
+        filters: usize,
+        subscribe: bool,
+    ) -> RequestToken {
+        self.core.request_opened();
+        RequestToken {
+            connection: self.core.token(),
+            packet_id,
+            filters,
+            subscribe,
+        }
+    }
+
+    /// Accepts the client: CONNACK is sent, and a resumed session sends again what is not settled
+    /// (MQTT-3.1.4-5, MQTT-4.4.0-1 of 5.0; MQTT-3.1.4-4, MQTT-4.4.0-1 of 3.1.1).
+    ///
+    /// `session` is the stored one of this client, if there is one to resume; Session Present is
+    /// written accordingly, whatever `connack` says. Messages queued in it are sent; they may have
+    /// been queued for a client that never had a connection before: then give it with a `connack`
+    /// only after [`Session::is_established`] says so, and `None` otherwise.
+    ///
+    /// `connack.reason` is Success. Its properties are the application's, save for Receive Maximum,
+    /// Maximum Packet Size and Topic Alias Maximum, which are written from the options. What it
+    /// declares unavailable (Maximum QoS, Retain Available, Wildcard, Shared, Subscription
+    /// Identifier Available) is enforced, its Server Keep Alive obeyed. For a 3.1.1 client the
+    /// properties are left out.
+    ///
+    /// # Errors
+    ///
+    /// No CONNECT waits for an answer; a session was given to a clean start; CONNACK is not one of
+    /// success, lacks the Assigned Client Identifier or the Authentication Method that it must
+    /// have, or cannot be encoded or does not fit. The session comes back.
+    pub fn accept(
+        &mut self,
+        now: Instant,
+        session: Option<Session>,
+        connack: &Connack<'_>,
+    ) -> Result<(), AcceptError> {
+        let resumed = session.is_some();
+        if let Err(reason) = self.push_connack(resumed, connack) {
+            return Err(AcceptError {
+                session: session.map(Into::into),
+                reason,
+            });
+        }
+        let core = &mut self.core;
+        let properties = match core.version {
+            Version::V311 => Properties::new(),
+            _ => connack.properties,
+        };
+        core.peer.features = Features::from_properties(&properties);
+        // MQTT-3.2.2-22 of 5.0: without it, that of CONNECT.
+        core.keep_alive = properties.server_keep_alive().unwrap_or(core.keep_alive);
+        if let Some(seconds) = properties.session_expiry_interval() {
+            core.session_expiry_interval = seconds;
+        }
+        core.session = session.unwrap_or_default();
+        core.open(resumed);
+        core.restart_keep_alive(now);
+        Ok(())
+    }
+
+    fn push_connack(
+        &mut self,
+        resumed: bool,
+        connack: &Connack<'_>,
+    ) -> Result<(), AcceptErrorReason> {
+        let core = &mut self.core;
+        if core.phase != Phase::Connecting {
+            return Err(RequestError::NotOpen.into());
+        }
+        if connack.reason.is_error() {
+            return Err(RequestError::ReasonCode(connack.reason).into());
+        }
+        if resumed && core.clean_start {
+            return Err(AcceptErrorReason::CleanStart);
+        }
+        let announced = if core.version == Version::V311 {
+            Vec::new()
+        } else {
+            let properties = &connack.properties;
+            if core.client_id_empty && properties.assigned_client_identifier().is_none() {
+                return Err(AcceptErrorReason::ClientIdentifier);
+            }
+            // MQTT-4.12.0-5, MQTT-4.12.0-6 of 5.0.
+            if properties.authentication_method() != core.authentication_method() {
+                return Err(RequestError::AuthenticationMethod.into());
+            }
+            Core::announce(&core.options, core.version, *properties)?
+        };
+        let properties = Properties::from(&announced[..]);
+        let connack = Connack {
+            session_present: resumed,
+            properties,
+            ..*connack
+        };
+        Ok(core.push_trimmed(Packet::from(connack))?)
+    }
+
+    /// Refuses the client and closes (MQTT-3.2.2-7 of 5.0, MQTT-3.2.2-5 of 3.1.1). A 3.1.1 client
+    /// gets a CONNACK only where that version has a return code for the reason (MQTT-3.2.2-6).
+    ///
+    /// # Errors
+    ///
+    /// No CONNECT waits for an answer, the reason is not one of 0x80 and above that CONNACK can
+    /// have, or CONNACK cannot be encoded.
+    pub fn refuse(&mut self, _now: Instant, connack: &Connack<'_>) -> Result<(), RequestError> {
+        let core = &mut self.core;
+        if core.phase != Phase::Connecting {
+            return Err(RequestError::NotOpen);
+        }
+        let reason = connack.reason;
+        if !reason.is_error() || !reason.allowed_in(PacketType::Connack, Some(Role::Server)) {
+            return Err(RequestError::ReasonCode(reason));
+        }
+        match core.version {
+            Version::V311 => core.push_refusal(reason),
+            _ => match core.push_trimmed(Packet::from(Connack {
+                session_present: false,
+                ..*connack
+            })) {
+                // Even without its properties: then the close has to say it.
+                Err(RequestError::TooLarge { .. }) => {}
+                result => result?,
+            },
+        }
+        core.close(CloseCause::Refused(reason), false);
+        Ok(())
+    }
+
+    /// Answers a SUBSCRIBE: one reason code for each filter, in their order (MQTT-3.8.4-6,
+    /// MQTT-3.9.3-1 of 5.0; MQTT-3.8.4-5, MQTT-3.9.3-1 of 3.1.1). To a 3.1.1 client any failure is
+    /// 0x80 and the properties are left out.
+    ///
+    /// # Errors
+    ///
+    /// The number of codes is wrong, a code is not for SUBACK, the packet is too large for the
+    /// client, or the token is of another connection. The token comes back.
+    pub fn suback(
+        &mut self,
+        token: RequestToken,
+        codes: &[ReasonCode],
+        properties: Properties<'_>,
+    ) -> Result<(), ReplyError> {
+        match self.version() {
+            Version::V311 => {
+                let codes: Vec<ReasonCode> = codes
+                    .iter()
+                    .map(|&code| {
+                        if code.is_error() {
+                            ReasonCode::UnspecifiedError
+                        } else {
+                            code
+                        }
+                    })
+                    .collect();
+                self.reply(token, true, codes.len(), |packet_id| {
+                    let properties = Properties::new();
+                    Packet::from(Suback {
+                        packet_id,
+                        reason_codes: codes[..].into(),
+                        properties,
+                    })
+                })
+            }
+            _ => self.reply(token, true, codes.len(), |packet_id| {
+                Packet::from(Suback {
+                    packet_id,
+                    reason_codes: codes.into(),
+                    properties,
+                })
+            }),
+        }
+    }
+
+    /// Answers an UNSUBSCRIBE: one reason code for each filter, in their order (MQTT-3.11.3-1,
+    /// MQTT-3.11.3-2 of 5.0). A 3.1.1 client gets neither codes nor properties.
+    ///
+    /// # Errors
+    ///
+    /// As [`suback`](Self::suback).
+    pub fn unsuback(
+        &mut self,
+        token: RequestToken,
+        codes: &[ReasonCode],
+        properties: Properties<'_>,
+    ) -> Result<(), ReplyError> {
+        let version = self.version();
+        self.reply(token, false, codes.len(), |packet_id| {
+            let full = Unsuback {
+                packet_id,
+                reason_codes: codes.into(),
+                properties,
+            };
+            Packet::from(match version {
+                Version::V311 => Unsuback {
+                    reason_codes: [].as_slice().into(),
+                    properties: Properties::new(),
+                    ..full
+                },
+                _ => full,
+            })
+        })
+    }
+
+    fn reply<'p>(
+        &mut self,
+        token: RequestToken,
+        subscribe: bool,
+        given: usize,
+        packet: impl FnOnce(PacketId) -> Packet<'p>,
+    ) -> Result<(), ReplyError> {
+        let core = &mut self.core;
+        let filters = token.filters;
+        let reason = if token.connection != core.token() || token.subscribe != subscribe {
+            ReplyErrorReason::StaleToken
+        } else if given != filters {
+            ReplyErrorReason::Count { given, filters }
+        } else if let Err(error) = core.require_connected() {
+            error.into()
+        } else if let Err(error) = core.push_trimmed(packet(token.packet_id)) {
+            error.into()
+        } else {
+            core.request_answered();
+            return Ok(());
+        };
+        Err(ReplyError { token, reason })
+    }
+
+    /// The transport has ended: no more bytes will come.
+    pub fn receive_eof(&mut self, _now: Instant) {
+        self.core.receive_eof();
+    }
+
+    /// Does what is due at `now`; nothing before [`poll_timeout`](Self::poll_timeout).
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.core.handle_timeout(now);
+    }
+
+    /// Appends whole packets to `out` and returns the bytes appended; 0: there is nothing to send.
+    ///
+    /// It stops before `limit` bytes are passed, but gives the first packet whatever its size.
+    /// What it gave counts as sent.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>, limit: usize) -> usize {
+        self.core.poll_transmit(now, out, limit)
+    }
+
+    /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do:
+    /// everything that time alone can change.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.core.poll_timeout()
+    }
+
+    /// How the connection ended, once it has. [`poll_transmit`](Self::poll_transmit) may still
+    /// give a last packet; then close the transport.
+    #[must_use]
+    pub fn closed(&self) -> Option<Closed> {
+        self.core.closed()
+    }
+
+    /// Takes the session out, for the client's next connection or for a store; of no use where
+    /// [`Closed::session_expiry_interval`] is 0.
+    #[must_use]
+    pub fn into_session(self) -> Session {
+        self.core.into_session()
+    }
+
+    /// The protocol version of CONNECT; 5.0 before it.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.core.version
+    }
+
+    /// Whether the connection was accepted and is not closed.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.core.phase == Phase::Connected
+    }
+
+    /// Messages of QoS 1 and 2 that the client would take now (5.0 §4.9); further ones wait in the
+    /// queue.
+    #[must_use]
+    pub fn send_quota(&self) -> u16 {
+        self.core.send_quota()
+    }
+
+    /// The session, as it stands.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.core.session
+    }
+
+    /// Queues a message; it leaves with [`poll_transmit`](Self::poll_transmit) as soon as the
+    /// client's Receive Maximum allows, in the order of the calls. To a 3.1.1 client it goes
+    /// without its properties, expiry and subscription identifiers.
+    ///
+    /// # Errors
+    ///
+    /// The message comes back: the connection is not accepted or closed, the queue is full, or the
+    /// client does not take a packet of that size.
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        message: Message,
+    ) -> Result<PublishHandle, PublishError> {
+        self.core.publish(now, message)
+    }
+
+    /// Acknowledges a message, in any order: acknowledgements leave in the order in which the
+    /// messages came.
+    ///
+    /// # Errors
+    ///
+    /// The token is of an earlier connection or was used, or the reason code is not for PUBACK or
+    /// PUBREC; 3.1.1 knows success only.
+    pub fn acknowledge(
+        &mut self,
+        token: &AckToken,
+        reason: ReasonCode,
+    ) -> Result<(), AcknowledgeError> {
+        self.core.acknowledge(token, reason)
+    }
+
+    /// Sends a step of enhanced authentication: Continue authentication before
+    /// [`accept`](Self::accept), and in a re-authentication also Success (5.0 §4.12).
+    ///
+    /// # Errors
+    ///
+    /// CONNECT named no Authentication Method or another one, the reason code is not a server's at
+    /// this point, or the connection is closed.
+    pub fn auth(&mut self, now: Instant, auth: &Auth<'_>) -> Result<(), RequestError> {
+        self.core.auth(now, auth)
+    }
+
+    /// Ends the connection. 5.0: DISCONNECT follows what [`poll_transmit`](Self::poll_transmit)
+    /// still has to give, messages excepted. 3.1.1 has no such packet: it just closes.
+    ///
+    /// # Errors
+    ///
+    /// The reason code is not a server's, a Session Expiry Interval is among the properties
+    /// (MQTT-3.14.2-2 of 5.0), or the connection is not accepted or closed already.
+    pub fn disconnect(
+        &mut self,
+        _now: Instant,
+        disconnect: &Disconnect<'_>,
+    ) -> Result<(), RequestError> {
+        self.core.disconnect(disconnect)
+    }
+}
+
+impl core::fmt::Debug for ServerConnection {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.core.fmt_as("ServerConnection", f)
+    }
+}

@@ -1,0 +1,82 @@
+//! A set of Packet Identifiers that the peer chose.
+
+use alloc::collections::VecDeque;
+
+use crate::types::PacketId;
+
+/// A sorted deque: peers count upwards, so an insert is nearly always a push at the back and a
+/// removal a pop at the front; nothing is allocated while it is empty, and two bytes an identifier
+/// bound it at 128 KiB whatever a peer does.
+#[derive(Default)]
+pub(crate) struct IdSet {
+    ids: VecDeque<u16>,
+}
+
+impl IdSet {
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(crate) fn contains(&self, id: PacketId) -> bool {
+        self.position(id).is_ok()
+    }
+
+    /// False: it was there already.
+    pub(crate) fn insert(&mut self, id: PacketId) -> bool {
+        match self.position(id) {
+            Ok(_) => false,
+            Err(position) => {
+                self.ids.insert(position, id.get());
+                true
+            }
+        }
+    }
+
+    /// False: it was not there.
+    pub(crate) fn remove(&mut self, id: PacketId) -> bool {
+        match self.position(id) {
+            Ok(position) => self.ids.remove(position).is_some(),
+            Err(_) => false,
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.ids = VecDeque::new();
+    }
+
+    fn position(&self, id: PacketId) -> Result<usize, usize> {
+        match self.ids.back() {
+            None => Err(0),
+            Some(&last) if last < id.get() => Err(self.ids.len()),
+            Some(_) if self.ids.front() == Some(&id.get()) => Ok(0),
+            Some(_) => self.ids.binary_search(&id.get()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn behaves_as_a_set() {
+        let mut set = IdSet::default();
+        let mut model = BTreeSet::new();
+        let mut state = 1u32;
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let Some(id) = PacketId::new((state >> 16) as u16 & 0x3ff) else {
+                continue;
+            };
+            if state & 1 == 0 {
+                assert_eq!(set.insert(id), model.insert(id.get()));
+            } else {
+                assert_eq!(set.remove(id), model.remove(&id.get()));
+            }
+            assert_eq!(set.contains(id), model.contains(&id.get()));
+            assert_eq!(set.len(), model.len());
+        }
+        assert!(set.ids.iter().eq(model.iter()));
+    }
+}

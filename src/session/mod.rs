@@ -1,0 +1,170 @@
+//! What outlives a connection (3.1.1 §4.1, 5.0 §4.1): messages not yet sent, messages not yet
+//! settled, and the QoS 2 messages taken from the peer and not yet released.
+//!
+//! A [`Session`] is moved into a connection and out of it by value. Everything that belongs to one
+//! connection alone (aliases, quotas, timers, the peer's limits) is not here.
+
+mod ids;
+mod in_flight;
+mod queue;
+
+use core::fmt;
+
+pub(crate) use ids::IdSet;
+pub(crate) use in_flight::{Entry, InFlight, State};
+pub(crate) use queue::{Queue, Queued};
+
+use crate::message::Message;
+use crate::options::Options;
+use crate::time::Instant;
+
+/// Names one published message, from [`publish`](crate::ClientConnection::publish) to the event
+/// that settles it. Unique within a [`Session`] and its connections.
+#[derive(Copy, Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
+pub struct PublishHandle(pub(crate) u64);
+
+/// Names one SUBSCRIBE or UNSUBSCRIBE, from the request to the event that answers it. Unique
+/// within a [`Session`] and its connections.
+#[derive(Copy, Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
+pub struct RequestHandle(pub(crate) u64);
+
+/// A message that was not taken, with the reason.
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+#[error("message not taken: {reason}")]
+pub struct PublishError {
+    /// The message, handed back.
+    pub message: Message,
+    /// Why.
+    pub reason: PublishErrorReason,
+}
+
+/// Why a message was not taken.
+#[non_exhaustive]
+#[derive(Copy, Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PublishErrorReason {
+    /// The connection is closed, or (server) not accepted yet.
+    #[error("the connection is not open")]
+    NotOpen,
+    /// [`maximum_queued_messages`](Options::with_maximum_queued_messages) or
+    /// [`maximum_queued_bytes`](Options::with_maximum_queued_bytes) is reached.
+    #[error("the queue is full")]
+    QueueFull,
+    /// The packet would be larger than the peer takes (MQTT-3.1.2-24, MQTT-3.2.2-15 of 5.0) or
+    /// than MQTT can express.
+    #[error("packet of {size} bytes, at most {maximum} are taken")]
+    TooLarge {
+        /// Bytes of the packet.
+        size: usize,
+        /// Bytes that the peer takes.
+        maximum: u32,
+    },
+    /// Above the Maximum QoS of the server (MQTT-3.2.2-11 of 5.0).
+    #[error("the server does not take this QoS")]
+    QosNotSupported,
+    /// The server has no retained messages (MQTT-3.2.2-14 of 5.0).
+    #[error("the server does not take retained messages")]
+    RetainNotSupported,
+    /// A 3.1.1 client was asked to send properties or an expiry.
+    #[error("needs MQTT 5.0")]
+    NeedsV5,
+    /// A client sends no Subscription Identifier (MQTT-3.3.4-6 of 5.0).
+    #[error("a client sends no subscription identifier")]
+    SubscriptionIdentifiers,
+}
+
+/// The state of one client's session, on either side of the connection.
+#[derive(Default)]
+pub struct Session {
+    pub(crate) queue: Queue,
+    pub(crate) in_flight: InFlight,
+    /// QoS 2 messages taken from the peer whose PUBREL has not come.
+    pub(crate) received: IdSet,
+    next_handle: u64,
+    pub(crate) established: bool,
+}
+
+impl Session {
+    /// A session of which nothing is known yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty session that the peer may know: for a client that kept no state but does not want
+    /// to be disconnected when the server has some (MQTT-3.2.2-4 of 5.0).
+    #[must_use]
+    pub fn established() -> Self {
+        Self {
+            established: true,
+            ..Self::default()
+        }
+    }
+
+    /// Queues a message while there is no connection, as a server does for a client that is away
+    /// (MQTT-4.5.0-1). Its expiry is counted from `now`.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full; the message comes back.
+    pub fn enqueue(
+        &mut self,
+        now: Instant,
+        message: Message,
+        options: &Options,
+    ) -> Result<PublishHandle, PublishError> {
+        if !self.queue.has_room(&message, options) {
+            return Err(PublishError {
+                message,
+                reason: PublishErrorReason::QueueFull,
+            });
+        }
+        let handle = self.next_handle();
+        self.queue.push(Queued {
+            handle,
+            message,
+            since: now,
+        });
+        Ok(PublishHandle(handle))
+    }
+
+    /// Whether a connection has confirmed that the peer has this session.
+    #[must_use]
+    pub fn is_established(&self) -> bool {
+        self.established
+    }
+
+    /// Messages that wait to be sent for the first time.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Messages of QoS 1 and 2 that were sent and are not settled, and (while a connection has
+    /// the session) requests without an answer.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// One number space for messages and requests; its order is the order of the calls.
+    pub(crate) fn next_handle(&mut self) -> u64 {
+        self.next_handle += 1;
+        self.next_handle
+    }
+
+    /// Takes out what belongs to the connection that ends.
+    pub(crate) fn detach(&mut self) {
+        self.in_flight.detach();
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("established", &self.established)
+            .field("queued", &self.queue.len())
+            .field("in_flight", &self.in_flight.len())
+            .field("received", &self.received.len())
+            .finish()
+    }
+}

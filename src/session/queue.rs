@@ -1,0 +1,47 @@
+//! Messages that wait to be sent for the first time, of every QoS in one queue: it keeps the order
+//! (MQTT-4.6.0-5 of 5.0, MQTT-4.6.0-6 of 3.1.1).
+
+use alloc::collections::VecDeque;
+
+use crate::message::Message;
+use crate::options::Options;
+use crate::time::Instant;
+
+pub(crate) struct Queued {
+    pub(crate) handle: u64,
+    pub(crate) message: Message,
+    /// When it was queued: its expiry counts from here.
+    pub(crate) since: Instant,
+}
+
+#[derive(Default)]
+pub(crate) struct Queue {
+    messages: VecDeque<Queued>,
+    bytes: usize,
+}
+
+impl Queue {
+    pub(crate) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(crate) fn has_room(&self, message: &Message, options: &Options) -> bool {
+        self.messages.len() < options.maximum_queued_messages() as usize
+            && self.bytes.saturating_add(message.size()) <= options.maximum_queued_bytes() as usize
+    }
+
+    pub(crate) fn push(&mut self, queued: Queued) {
+        self.bytes += queued.message.size();
+        self.messages.push_back(queued);
+    }
+
+    pub(crate) fn front(&self) -> Option<&Queued> {
+        self.messages.front()
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Queued> {
+        let queued = self.messages.pop_front()?;
+        self.bytes -= queued.message.size();
+        Some(queued)
+    }
+}

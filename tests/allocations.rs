@@ -1,0 +1,167 @@
+//! Decoding and encoding take no memory but the caller's.
+#![allow(unsafe_code)] // a global allocator cannot be written without
+
+#[path = "support/samples.rs"]
+mod samples;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::hint::black_box;
+
+use samples::samples;
+use sansio_mqtt::{DecodeOptions, Packet, TopicFilter, TopicName, Version};
+
+thread_local! {
+    /// Allocations of this thread: other tests and the harness run on threads of their own.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count() {
+    COUNT.with(|count| count.set(count.get() + 1));
+}
+
+// Safety: everything is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(memory, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What `work` gives, and how often it allocated.
+fn allocations<R>(work: impl FnOnce() -> R) -> (R, usize) {
+    let before = COUNT.with(Cell::get);
+    let result = black_box(work());
+    (result, COUNT.with(Cell::get) - before)
+}
+
+/// Takes text and keeps nothing.
+struct Nowhere;
+
+impl Write for Nowhere {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        black_box(text);
+        Ok(())
+    }
+}
+
+/// Reads everything that is read lazily.
+fn walk(packet: &Packet<'_>) -> usize {
+    match packet {
+        Packet::Connect(connect) => {
+            let will = connect
+                .will
+                .map_or(0, |will| will.properties.iter().count());
+            connect.properties.iter().count() + will
+        }
+        Packet::Publish(publish) => {
+            let identifiers = publish.subscription_identifiers.iter().count();
+            publish.properties.iter().count() + identifiers
+        }
+        Packet::Subscribe(subscribe) => subscribe.subscriptions.iter().count(),
+        Packet::Suback(suback) => suback.reason_codes.iter().count(),
+        Packet::Unsubscribe(unsubscribe) => unsubscribe.filters.iter().count(),
+        Packet::Unsuback(unsuback) => unsuback.reason_codes.iter().count(),
+        _ => 0,
+    }
+}
+
+#[test]
+fn the_count_counts() {
+    let ((), one) = allocations(|| drop(black_box(Box::new(1))));
+    assert_eq!(one, 1);
+    let mut bytes = Vec::<u8>::with_capacity(1);
+    let ((), grown) = allocations(|| bytes.extend_from_slice(black_box(&[0; 100])));
+    assert_eq!(grown, 1);
+}
+
+#[test]
+fn packets() {
+    for version in [Version::V311, Version::V5] {
+        let mut types = BTreeSet::new();
+        for packet in samples(version) {
+            let length = packet.encoded_len(version);
+            let mut bytes = Vec::with_capacity(length);
+            let (encoded, count) = allocations(|| packet.encode(version, &mut bytes));
+            assert_eq!(encoded, Ok(()), "{version} {packet}");
+            assert_eq!(count, 0, "encode {version} {packet}");
+            assert_eq!(bytes.len(), length, "{version} {packet}");
+
+            let options = DecodeOptions::new();
+            let mut input = bytes.as_slice();
+            let (decoded, count) = allocations(|| Packet::decode(version, &options, &mut input));
+            assert_eq!(count, 0, "decode {version} {packet}");
+            let decoded = decoded.unwrap().unwrap();
+            assert_eq!(decoded, packet);
+
+            let (_, count) = allocations(|| walk(&decoded));
+            assert_eq!(count, 0, "iterate {version} {packet}");
+            let (written, count) = allocations(|| write!(Nowhere, "{decoded}"));
+            assert_eq!((written, count), (Ok(()), 0), "display {version} {packet}");
+
+            let mut again = Vec::with_capacity(length);
+            let (encoded, count) = allocations(|| decoded.encode(version, &mut again));
+            assert_eq!(
+                (encoded, count),
+                (Ok(()), 0),
+                "encode again {version} {packet}"
+            );
+            assert_eq!(again, bytes);
+            types.insert(packet.packet_type().as_u8());
+        }
+        let all = if version == Version::V5 { 15 } else { 14 };
+        assert_eq!(types.len(), all, "a packet type without sample");
+    }
+}
+
+#[test]
+fn refusals() {
+    for version in [Version::V311, Version::V5] {
+        for packet in samples(version) {
+            let mut bytes = Vec::new();
+            packet.encode(version, &mut bytes).unwrap();
+            for at in 0..bytes.len() {
+                let mut bytes = bytes.clone();
+                bytes[at] ^= 0xFF;
+                let options = DecodeOptions::new();
+                let mut input = bytes.as_slice();
+                let (_, count) = allocations(|| Packet::decode(version, &options, &mut input));
+                assert_eq!(count, 0, "{version} {packet}, byte {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn topics() {
+    let ((), count) = allocations(|| {
+        let filter = TopicFilter::new(Version::V5, "$share/g/sensors/+/#").unwrap();
+        let name = TopicName::new("sensors/é/temperature").unwrap();
+        assert!(filter.matches(&name));
+        assert_eq!(filter.share_name(), Some("g"));
+        assert_eq!(name.levels().count(), 3);
+        assert!(TopicFilter::new(Version::V5, "a+").is_err());
+    });
+    assert_eq!(count, 0);
+}

@@ -1,0 +1,469 @@
+//! What a peer or a caller can make a connection hold, and what happens at each bound.
+
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::*;
+use sansio_mqtt::*;
+
+#[test]
+fn a_publish_beyond_the_quota_waits() {
+    let setup = Setup {
+        server: Options::new()
+            .with_receive_maximum(3)
+            .with_manual_acknowledgement(true),
+        ..Setup::new(Version::V5)
+    };
+    let mut pair = Pair::connected(setup);
+    let now = pair.now;
+    for n in 0..10 {
+        let qos = if n % 2 == 0 {
+            QoS::AtLeastOnce
+        } else {
+            QoS::ExactlyOnce
+        };
+        pair.client()
+            .publish(now, message("t", &n.to_string(), qos))
+            .unwrap();
+    }
+    // Everything else still goes out (MQTT-3.3.4-8, MQTT-4.9.0-3).
+    pair.client()
+        .subscribe(
+            &[Subscription::new("a", QoS::AtMostOnce)],
+            Properties::new(),
+        )
+        .unwrap();
+    pair.drive();
+    assert_eq!(pair.client().send_quota(), 0);
+    assert_eq!(payloads(&pair.server.seen), ["0", "1", "2"]);
+    assert!(matches!(pair.client.seen[..], [Seen::Subscribed(..)]));
+    for n in 3..10 {
+        let token = pair.server.acks.remove(0);
+        pair.server()
+            .acknowledge(&token, ReasonCode::Success)
+            .unwrap();
+        pair.drive();
+        assert_eq!(payloads(&pair.server.seen).len(), n + 1);
+        assert_eq!(pair.client().send_quota(), 0);
+    }
+    for token in std::mem::take(&mut pair.server.acks) {
+        pair.server()
+            .acknowledge(&token, ReasonCode::Success)
+            .unwrap();
+    }
+    pair.drive();
+    assert_eq!(pair.client().send_quota(), 3);
+    assert!(pair.server().is_connected());
+}
+
+#[test]
+fn a_peer_that_overruns_the_receive_maximum_is_told() {
+    for manual in [false, true] {
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let options = Options::new()
+                .with_receive_maximum(2)
+                .with_manual_acknowledgement(manual);
+            let mut pair = Pair::connected(Setup {
+                server: options,
+                ..Setup::new(Version::V5)
+            });
+            let mut bytes = Vec::new();
+            for id in 1..=3 {
+                Packet::from(Publish {
+                    qos,
+                    packet_id: PacketId::new(id),
+                    ..Publish::new("t", b"")
+                })
+                .encode(Version::V5, &mut bytes)
+                .unwrap();
+            }
+            pair.inject_to_server(&bytes);
+            pair.drive();
+            if manual || qos == QoS::ExactlyOnce {
+                assert_eq!(payloads(&pair.server.seen).len(), 2);
+                assert!(
+                    pair.client
+                        .seen
+                        .contains(&Seen::Disconnect(ReasonCode::ReceiveMaximumExceeded))
+                );
+            } else {
+                // Each is acknowledged before the next is looked at.
+                assert!(pair.server().is_connected());
+            }
+        }
+    }
+}
+
+/// 3.1.1 cannot announce a limit, so the messages that the application does not acknowledge hold
+/// up the input instead.
+#[test]
+fn unacknowledged_messages_hold_up_a_3_1_1_peer() {
+    let options = Options::new()
+        .with_receive_maximum(2)
+        .with_manual_acknowledgement(true);
+    let mut pair = Pair::connected(Setup {
+        server: options,
+        ..Setup::new(Version::V311)
+    });
+    let now = pair.now;
+    for n in 0..20 {
+        pair.client()
+            .publish(now, message("t", &n.to_string(), QoS::AtLeastOnce))
+            .unwrap();
+    }
+    pair.drive();
+    let mut delivered = payloads(&pair.server.seen).len();
+    assert!(delivered <= 3, "{delivered}");
+    while let Some(token) = pair.server.acks.pop() {
+        pair.server()
+            .acknowledge(&token, ReasonCode::Success)
+            .unwrap();
+        pair.drive();
+        let more = payloads(&pair.server.seen).len();
+        assert!(more - delivered <= 3);
+        delivered = more;
+    }
+    assert_eq!(delivered, 20);
+}
+
+#[test]
+fn all_packet_identifiers_in_use() {
+    for version in VERSIONS {
+        let setup = Setup {
+            client: Options::new()
+                .with_maximum_queued_messages(70_000)
+                .with_maximum_queued_bytes(u32::MAX),
+            server: Options::new()
+                .with_receive_maximum(u16::MAX)
+                .with_manual_acknowledgement(true),
+            ..Setup::new(version)
+        };
+        let mut pair = Pair::connected(setup);
+        let now = pair.now;
+        for _ in 0..65_536 {
+            pair.client()
+                .publish(now, message("t", "", QoS::AtLeastOnce))
+                .unwrap();
+        }
+        pair.drive();
+        assert_eq!(pair.server.acks.len(), 65_535);
+        assert_eq!(pair.client().session().queued(), 1);
+        let before = pair.to_server.sent.len();
+        let asked = [Subscription::new("a", QoS::AtMostOnce)];
+        assert_eq!(
+            pair.client().subscribe(&asked, Properties::new()),
+            Err(RequestError::NoPacketId)
+        );
+        pair.drive();
+        assert_eq!(
+            pair.to_server.sent.len(),
+            before,
+            "an error without side effect"
+        );
+        let token = pair.server.acks.remove(0);
+        pair.server()
+            .acknowledge(&token, ReasonCode::Success)
+            .unwrap();
+        pair.drive();
+        // The one that waited has taken the identifier.
+        assert_eq!(pair.client().session().queued(), 0);
+        assert_eq!(pair.server.acks.len(), 65_535);
+        for token in std::mem::take(&mut pair.server.acks) {
+            pair.server()
+                .acknowledge(&token, ReasonCode::Success)
+                .unwrap();
+        }
+        pair.drive();
+        assert!(pair.client().subscribe(&asked, Properties::new()).is_ok());
+    }
+}
+
+#[test]
+fn the_queue_is_bounded_in_messages_and_bytes() {
+    for version in VERSIONS {
+        let options = Options::new()
+            .with_maximum_queued_messages(5)
+            .with_maximum_queued_bytes(100);
+        let mut pair = Pair::connected(Setup {
+            client: options,
+            ..Setup::new(version)
+        });
+        let now = pair.now;
+        let client = pair.client();
+        for _ in 0..5 {
+            client
+                .publish(now, message("t", "x", QoS::AtMostOnce))
+                .unwrap();
+        }
+        let error = client
+            .publish(now, message("t", "x", QoS::AtMostOnce))
+            .unwrap_err();
+        assert_eq!(error.reason, PublishErrorReason::QueueFull);
+        pair.drive();
+        let big = "y".repeat(60);
+        pair.client()
+            .publish(now, message("t", &big, QoS::AtMostOnce))
+            .unwrap();
+        let error = pair
+            .client()
+            .publish(now, message("t", &big, QoS::AtMostOnce))
+            .unwrap_err();
+        assert_eq!(error.reason, PublishErrorReason::QueueFull);
+        assert_eq!(error.message.payload(), big.as_bytes());
+    }
+}
+
+#[test]
+fn the_maximum_packet_size_holds_in_both_directions() {
+    for (client, server) in [(60, 1000), (1000, 60)] {
+        let setup = Setup {
+            client: Options::new().with_maximum_packet_size(client),
+            server: Options::new().with_maximum_packet_size(server),
+            ..Setup::new(Version::V5)
+        };
+        let mut pair = Pair::connected(setup);
+        let now = pair.now;
+        let fits = message("t", &"x".repeat(60 - 2 - 3 - 2 - 1), QoS::AtLeastOnce);
+        let too_large = message("t", &"x".repeat(60 - 2 - 3 - 2), QoS::AtLeastOnce);
+        let (result, small) = if server == 60 {
+            let result = pair.client().publish(now, too_large.clone());
+            (result, pair.client().publish(now, fits))
+        } else {
+            let result = pair.server().publish(now, too_large.clone());
+            (result, pair.server().publish(now, fits))
+        };
+        let error = result.unwrap_err();
+        assert_eq!(
+            error.reason,
+            PublishErrorReason::TooLarge {
+                size: 61,
+                maximum: 60
+            }
+        );
+        assert_eq!(error.message, too_large);
+        small.unwrap();
+        pair.drive();
+        let seen = if server == 60 {
+            &pair.server.seen
+        } else {
+            &pair.client.seen
+        };
+        assert_eq!(payloads(seen).len(), 1);
+        // A peer that sends it all the same is told, before its body has come.
+        if server == 60 {
+            pair.inject_to_server(&[0x30, 59]);
+            pair.drive();
+            assert!(
+                pair.client
+                    .seen
+                    .contains(&Seen::Disconnect(ReasonCode::PacketTooLarge))
+            );
+        } else {
+            pair.inject_to_client(&[0x30, 59]);
+            pair.drive();
+            assert!(
+                pair.server
+                    .seen
+                    .contains(&Seen::Disconnect(ReasonCode::PacketTooLarge))
+            );
+        }
+    }
+}
+
+#[test]
+fn a_reason_string_yields_to_the_maximum_packet_size() {
+    let long = "why ".repeat(10);
+    let list = [
+        Property::ReasonString(&long),
+        Property::UserProperty("key", "value"),
+    ];
+    for (maximum, left) in [(200, 2), (30, 1), (10, 0)] {
+        let setup = Setup {
+            client: Options::new().with_maximum_packet_size(maximum),
+            // Its own announcement would not fit the smallest.
+            server: Options::new().with_receive_maximum(u16::MAX),
+            answer: false,
+            ..Setup::new(Version::V5)
+        };
+        let mut pair = Pair::connected(setup);
+        pair.client()
+            .subscribe(
+                &[Subscription::new("a", QoS::AtMostOnce)],
+                Properties::new(),
+            )
+            .unwrap();
+        pair.drive();
+        let (token, _) = pair.server.requests.pop().unwrap();
+        let codes = [ReasonCode::NotAuthorized];
+        pair.server()
+            .suback(token, &codes, Properties::from(&list[..]))
+            .unwrap();
+        pair.drive();
+        let mut sent = &pair.to_client.sent[..];
+        let packet = Packet::decode(Version::V5, &DecodeOptions::new(), &mut sent).unwrap();
+        let Some(Packet::Suback(suback)) = packet else {
+            panic!("{packet:?}")
+        };
+        assert_eq!(suback.properties.iter().count(), left);
+    }
+    // And to a client that asked for none (MQTT-3.1.2-29).
+    let mut setup = Setup {
+        answer: false,
+        ..Setup::new(Version::V5)
+    };
+    setup
+        .connect
+        .push(Property::RequestProblemInformation(false));
+    let mut pair = Pair::connected(setup);
+    pair.client()
+        .subscribe(
+            &[Subscription::new("a", QoS::AtMostOnce)],
+            Properties::new(),
+        )
+        .unwrap();
+    pair.drive();
+    let (token, _) = pair.server.requests.pop().unwrap();
+    pair.server()
+        .suback(token, &[ReasonCode::Success], Properties::from(&list[..]))
+        .unwrap();
+    pair.drive();
+    assert_eq!(pair.to_client.sent, [0x90, 4, 0, 1, 0, 0]);
+    // Such a client ends the connection when it gets one all the same.
+    let mut bytes = Vec::new();
+    let ack = Ack {
+        properties: Properties::from(&list[..]),
+        ..Ack::new(PacketId::new(1).unwrap())
+    };
+    Packet::Puback(ack).encode(Version::V5, &mut bytes).unwrap();
+    pair.inject_to_client(&bytes);
+    pair.drive();
+    assert!(matches!(
+        pair.client.closed.unwrap().cause,
+        CloseCause::Violation(error)
+            if error.violation() == Violation::ProblemInformationNotRequested
+    ));
+}
+
+/// A peer that asks and never reads: replies stop growing, input is not taken.
+#[test]
+fn a_flood_meets_back_pressure() {
+    for version in VERSIONS {
+        let id = PacketId::new(1).unwrap();
+        let publish = Publish {
+            qos: QoS::ExactlyOnce,
+            packet_id: Some(id),
+            ..Publish::new("t", b"")
+        };
+        let subscriptions = [Subscription::new("a", QoS::AtMostOnce)];
+        for packet in [
+            Packet::Pingreq,
+            Packet::Pubrel(Ack::new(id)),
+            Packet::Pubrec(Ack::new(id)),
+            Packet::from(publish),
+            Packet::from(Subscribe::new(id, &subscriptions)),
+        ] {
+            let options = Options::new().with_maximum_reply_bytes(1000);
+            let setup = Setup {
+                server: options,
+                answer: false,
+                ..Setup::new(version)
+            };
+            let mut pair = Pair::connected(setup);
+            let mut bytes = Vec::new();
+            for _ in 0..5000 {
+                packet.encode(version, &mut bytes).unwrap();
+            }
+            let mut input = &bytes[..];
+            let mut events = 0;
+            let now = pair.now;
+            while pair.server().receive(now, &mut input).is_some() {
+                events += 1;
+            }
+            assert!(events <= 65, "{packet}");
+            assert!(!input.is_empty(), "{packet}: all was taken");
+            let mut out = Vec::new();
+            pair.server().poll_transmit(now, &mut out, usize::MAX);
+            assert!(out.len() <= 1004, "{packet}: {} bytes", out.len());
+            assert!(pair.server().is_connected());
+        }
+    }
+}
+
+#[test]
+fn poll_transmit_gives_whole_packets_up_to_the_limit() {
+    for version in VERSIONS {
+        let mut pair = Pair::connected(Setup::new(version));
+        let now = pair.now;
+        pair.client()
+            .subscribe(
+                &[Subscription::new("some/filter", QoS::AtMostOnce)],
+                Properties::new(),
+            )
+            .unwrap();
+        pair.client()
+            .unsubscribe(&["some/filter"], Properties::new())
+            .unwrap();
+        for n in 0..20 {
+            pair.client()
+                .publish(now, message("t", &"x".repeat(n), QoS::AtLeastOnce))
+                .unwrap();
+        }
+        let mut all = Vec::new();
+        loop {
+            let before = all.len();
+            let given = pair.client().poll_transmit(now, &mut all, 40);
+            assert_eq!(all.len() - before, given);
+            if given == 0 {
+                break;
+            }
+            assert!(given <= 40);
+            types(version, &all[before..]);
+        }
+        assert_eq!(types(version, &all).len(), 22);
+    }
+}
+
+#[test]
+fn an_ill_formed_filter_closes_or_is_answered_by_option() {
+    let bytes = b"\x82\x0b\x00\x01\x00\x00\x05a/#/b\x00";
+    for answer in [false, true] {
+        let setup = Setup {
+            server: Options::new().with_answer_invalid_filters(answer),
+            answer: false,
+            ..Setup::new(Version::V5)
+        };
+        let mut pair = Pair::connected(setup);
+        pair.inject_to_server(bytes);
+        pair.drive();
+        if answer {
+            let (token, filters) = pair.server.requests.pop().unwrap();
+            assert_eq!(filters, 1);
+            let code = [ReasonCode::TopicFilterInvalid];
+            pair.server()
+                .suback(token, &code, Properties::new())
+                .unwrap();
+        } else {
+            assert_eq!(
+                pair.client.seen,
+                [Seen::Disconnect(ReasonCode::TopicFilterInvalid)]
+            );
+        }
+    }
+}
+
+#[test]
+fn connection_sizes() {
+    // Ceilings, so that growth is a decision.
+    assert!(
+        size_of::<ServerConnection>() <= 448,
+        "{}",
+        size_of::<ServerConnection>()
+    );
+    assert!(
+        size_of::<ClientConnection>() <= 448,
+        "{}",
+        size_of::<ClientConnection>()
+    );
+    assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
+    assert!(size_of::<Message>() <= 112, "{}", size_of::<Message>());
+}

@@ -1,0 +1,585 @@
+//! Sessions over several connections: what is sent again, what is not, and what is lost.
+
+#[path = "support/pair.rs"]
+mod pair;
+
+use std::time::Duration;
+
+use pair::*;
+use sansio_mqtt::*;
+
+fn publish(pair: &mut Pair, from_client: bool, message: Message) {
+    let now = pair.now;
+    if from_client {
+        pair.client().publish(now, message).unwrap();
+    } else {
+        pair.server().publish(now, message).unwrap();
+    }
+}
+
+/// Three messages of one QoS, with the link cut after every possible number of bytes in either
+/// direction: nothing is lost at QoS 1 and 2, nothing comes twice at QoS 2, and the order of first
+/// arrival is the order of sending.
+#[test]
+fn the_link_cut_at_every_byte() {
+    for version in VERSIONS {
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            for from_client in [true, false] {
+                for cut_to_server in [true, false] {
+                    for bytes in 0.. {
+                        let done = cut_once(version, qos, from_client, cut_to_server, bytes);
+                        if done {
+                            assert!(bytes > 12);
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// True: the cut came too late to matter.
+fn cut_once(
+    version: Version,
+    qos: QoS,
+    from_client: bool,
+    cut_to_server: bool,
+    bytes: usize,
+) -> bool {
+    let what = format!("{version} {qos} client {from_client} to server {cut_to_server} {bytes}");
+    let mut pair = Pair::connected(Setup {
+        chunk: 3,
+        ..Setup::persistent(version)
+    });
+    let wire = if cut_to_server {
+        &mut pair.to_server
+    } else {
+        &mut pair.to_client
+    };
+    wire.budget = Some(bytes);
+    for text in ["1", "2", "3"] {
+        publish(&mut pair, from_client, message("t", text, qos));
+    }
+    pair.drive();
+    let wire = if cut_to_server {
+        &pair.to_server
+    } else {
+        &pair.to_client
+    };
+    let too_late = wire.budget != Some(0);
+    pair.reconnect();
+    assert!(
+        pair.client().is_connected(),
+        "{what}: {:?}",
+        pair.client.closed
+    );
+    assert_eq!(pair.client().session().in_flight(), 0, "{what}");
+    assert_eq!(pair.server().session().in_flight(), 0, "{what}");
+    assert_eq!(pair.client().session().queued(), 0, "{what}");
+    let seen = if from_client {
+        &pair.server.seen
+    } else {
+        &pair.client.seen
+    };
+    let mut seen = payloads(seen);
+    if qos == QoS::AtLeastOnce {
+        // Sent again in the first order: what is seen is a prefix and then everything.
+        let mut first = Vec::new();
+        for text in seen {
+            if !first.contains(&text) {
+                first.push(text);
+            }
+        }
+        seen = first;
+    }
+    assert_eq!(seen, ["1", "2", "3"], "{what}");
+    // A PUBREL that comes again after its PUBCOMP was lost is answered with 0x92 in 5.0, which is no
+    // error then (5.0 §3.6.2.1).
+    let settled = |seen: &[Seen]| {
+        use ReasonCode::{PacketIdentifierNotFound, Success};
+        seen.iter()
+            .filter(|seen| matches!(seen, Seen::Published(_, Success | PacketIdentifierNotFound)))
+            .count()
+    };
+    let settled = settled(if from_client {
+        &pair.client.seen
+    } else {
+        &pair.server.seen
+    });
+    assert_eq!(settled, 3, "{what}");
+    too_late
+}
+
+#[test]
+fn what_is_sent_again_is_what_was_open_in_the_first_order() {
+    for version in VERSIONS {
+        let setup = Setup {
+            server: Options::new().with_manual_acknowledgement(true),
+            ..Setup::persistent(version)
+        };
+        let mut pair = Pair::connected(setup);
+        for (text, qos) in [
+            ("settled", QoS::AtLeastOnce),
+            ("released", QoS::ExactlyOnce),
+            ("open 1", QoS::AtLeastOnce),
+            ("open 2", QoS::ExactlyOnce),
+            ("gone", QoS::AtMostOnce),
+        ] {
+            publish(&mut pair, true, message("t", text, qos));
+        }
+        pair.drive();
+        // PUBACK for the first, PUBREC for the second; its PUBREL is lost on the way.
+        for n in 0..2 {
+            let token = pair.server.acks[n].clone();
+            pair.server()
+                .acknowledge(&token, ReasonCode::Success)
+                .unwrap();
+        }
+        pair.to_server.budget = Some(0);
+        pair.drive();
+        pair.cut();
+        pair.clear();
+        pair.connect();
+        // Queued behind what is sent again.
+        publish(&mut pair, true, message("t", "new", QoS::AtLeastOnce));
+        pair.drive();
+        let sent = pair.packets(&pair.to_server.sent);
+        let starts = |n: usize, text: &str| assert!(sent[n].starts_with(text), "{sent:#?}");
+        starts(0, "CONNECT");
+        starts(1, "PUBREL id=2");
+        starts(2, "PUBLISH id=3 qos=1 dup");
+        starts(3, "PUBLISH id=4 qos=2 dup");
+        starts(4, "PUBLISH id=5 qos=1 topic");
+        assert_eq!(payloads(&pair.server.seen), ["open 1", "open 2", "new"]);
+    }
+}
+
+#[test]
+fn a_lost_session_gives_everything_back() {
+    for version in VERSIONS {
+        let setup = Setup {
+            server: Options::new()
+                .with_manual_acknowledgement(true)
+                .with_receive_maximum(4),
+            ..Setup::persistent(version)
+        };
+        let mut pair = Pair::connected(setup);
+        let now = pair.now;
+        let mut handles = Vec::new();
+        for (text, qos) in [
+            ("1", QoS::AtLeastOnce),
+            ("2", QoS::ExactlyOnce),
+            ("3", QoS::ExactlyOnce),
+            ("4", QoS::AtLeastOnce),
+            ("5", QoS::AtLeastOnce),
+        ] {
+            handles.push(pair.client().publish(now, message("t", text, qos)).unwrap());
+        }
+        pair.drive();
+        // The first is settled, the second released; its PUBREL is lost on the way.
+        pair.to_server.budget = Some(0);
+        for n in 0..2 {
+            let token = pair.server.acks[n].clone();
+            pair.server()
+                .acknowledge(&token, ReasonCode::Success)
+                .unwrap();
+        }
+        pair.drive();
+        pair.cut();
+        // The server forgets.
+        pair.stored = None;
+        pair.clear();
+        pair.connect();
+        pair.drive();
+        let dropped: Vec<_> = pair
+            .client
+            .seen
+            .iter()
+            .filter_map(|seen| match seen {
+                Seen::Dropped(handle, DropReason::SessionLost) => Some(*handle),
+                _ => None,
+            })
+            .collect();
+        assert!(matches!(
+            pair.client.seen[0],
+            Seen::Connack {
+                session_present: false,
+                ..
+            }
+        ));
+        // Whatever had been sent is reported in the order of sending; what had not is sent now.
+        let sent_before = dropped.len();
+        assert!(sent_before >= 3, "{:?}", pair.client.seen);
+        assert!(
+            handles
+                .iter()
+                .filter(|handle| dropped.contains(handle))
+                .eq(dropped.iter())
+        );
+        let rest = payloads(&pair.server.seen);
+        assert!(rest.iter().all(|text| text == "5"), "{rest:?}");
+        for token in std::mem::take(&mut pair.server.acks) {
+            pair.server()
+                .acknowledge(&token, ReasonCode::Success)
+                .unwrap();
+        }
+        pair.drive();
+        assert_eq!(pair.client().session().in_flight(), 0);
+        let quota = if version == Version::V5 { 4 } else { u16::MAX };
+        assert_eq!(pair.client().send_quota(), quota);
+        // And works.
+        publish(&mut pair, true, message("t", "after", QoS::ExactlyOnce));
+        pair.drive();
+        assert_eq!(payloads(&pair.server.seen).last().unwrap(), "after");
+    }
+}
+
+#[test]
+fn a_clean_start_drops_the_old_session_on_both_sides() {
+    for version in VERSIONS {
+        let mut pair = Pair::connected(Setup::persistent(version));
+        publish(&mut pair, false, message("t", "old", QoS::ExactlyOnce));
+        pair.to_client.budget = Some(0);
+        pair.drive();
+        pair.cut();
+        pair.setup.clean_start = true;
+        pair.connect();
+        pair.drive();
+        assert!(pair.client().is_connected());
+        assert_eq!(payloads(&pair.client.seen), Vec::<String>::new());
+        // The application cannot resume by mistake.
+        let mut server = ServerConnection::new(pair.now, Options::new());
+        let mut bytes = Vec::new();
+        Packet::from(Connect::new(version, "x"))
+            .encode(version, &mut bytes)
+            .unwrap();
+        assert!(server.receive(pair.now, &mut &bytes[..]).is_some());
+        let connack = Connack::new(ReasonCode::Success);
+        let error = server
+            .accept(pair.now, Some(Session::new()), &connack)
+            .unwrap_err();
+        assert_eq!(error.reason, AcceptErrorReason::CleanStart);
+        assert!(error.session.is_some());
+        server.accept(pair.now, None, &connack).unwrap();
+    }
+}
+
+#[test]
+fn requests_without_answer_do_not_outlive_their_connection() {
+    for version in VERSIONS {
+        let mut pair = Pair::connected(Setup {
+            answer: false,
+            ..Setup::persistent(version)
+        });
+        pair.client()
+            .subscribe(
+                &[Subscription::new("a", QoS::AtMostOnce)],
+                Properties::new(),
+            )
+            .unwrap();
+        pair.client()
+            .unsubscribe(&["a"], Properties::new())
+            .unwrap();
+        pair.drive();
+        let (token, _) = pair.server.requests.remove(0);
+        pair.clear();
+        pair.reconnect();
+        assert_eq!(pair.client().session().in_flight(), 0);
+        assert_eq!(pair.types_to_server(), [PacketType::Connect]);
+        let error = pair
+            .server()
+            .suback(token, &[ReasonCode::Success], Properties::new());
+        assert_eq!(error.unwrap_err().reason, ReplyErrorReason::StaleToken);
+    }
+}
+
+#[test]
+fn the_new_limits_hold_for_old_messages() {
+    let setup = Setup {
+        server: Options::new().with_manual_acknowledgement(true),
+        ..Setup::persistent(Version::V5)
+    };
+    let mut pair = Pair::connected(setup);
+    let now = pair.now;
+    let big = "x".repeat(200);
+    let too_large = pair
+        .client()
+        .publish(now, message("t", &big, QoS::AtLeastOnce))
+        .unwrap();
+    for n in 0..5 {
+        pair.client()
+            .publish(now, message("t", &n.to_string(), QoS::ExactlyOnce))
+            .unwrap();
+    }
+    pair.drive();
+    pair.cut();
+    pair.clear();
+    pair.setup.server = pair
+        .setup
+        .server
+        .with_maximum_packet_size(100)
+        .with_receive_maximum(2);
+    pair.connect();
+    pair.drive();
+    assert!(
+        pair.client
+            .seen
+            .contains(&Seen::Dropped(too_large, DropReason::PacketTooLarge))
+    );
+    assert_eq!(payloads(&pair.server.seen), ["0", "1"]);
+    assert_eq!(pair.client().send_quota(), 0);
+    while let Some(token) = pair.server.acks.pop() {
+        pair.server()
+            .acknowledge(&token, ReasonCode::Success)
+            .unwrap_or(());
+        for token in std::mem::take(&mut pair.server.acks) {
+            pair.server()
+                .acknowledge(&token, ReasonCode::Success)
+                .unwrap();
+        }
+        pair.drive();
+    }
+    assert_eq!(payloads(&pair.server.seen), ["0", "1", "2", "3", "4"]);
+    assert!(pair.server().is_connected());
+    assert_eq!(pair.client().send_quota(), 2);
+}
+
+#[test]
+fn a_session_moves_between_the_versions() {
+    for (first, second) in [(Version::V311, Version::V5), (Version::V5, Version::V311)] {
+        let mut pair = Pair::connected(Setup::persistent(first));
+        let properties = [Property::ContentType("text/plain")];
+        let full = message("t", "from server", QoS::ExactlyOnce)
+            .with_properties(Properties::from(&properties[..]))
+            .unwrap();
+        publish(&mut pair, false, full);
+        publish(
+            &mut pair,
+            true,
+            message("t", "from client", QoS::AtLeastOnce),
+        );
+        pair.to_client.budget = Some(0);
+        pair.to_server.budget = Some(0);
+        pair.drive();
+        pair.cut();
+        let other = Setup::persistent(second);
+        pair.setup = other;
+        pair.connect();
+        pair.drive();
+        assert_eq!(payloads(&pair.server.seen), ["from client"]);
+        assert_eq!(payloads(&pair.client.seen), ["from server"]);
+        let kept = pair.client.seen.iter().any(|seen| {
+            matches!(seen, Seen::Publish { message, .. } if !message.properties().is_empty())
+        });
+        assert_eq!(kept, second == Version::V5);
+    }
+}
+
+#[test]
+fn a_message_that_was_sent_does_not_expire() {
+    let mut pair = Pair::connected(Setup::persistent(Version::V5));
+    let expiring = message("t", "x", QoS::ExactlyOnce).with_message_expiry_interval(Some(10));
+    publish(&mut pair, false, expiring.clone());
+    pair.to_client.budget = Some(0);
+    pair.drive();
+    pair.cut();
+    // What waits is counted down and dropped (MQTT-4.3.3-7, MQTT-3.3.2-5 of 5.0).
+    let mut stored = pair.stored.take().unwrap();
+    let now = pair.now;
+    stored
+        .enqueue(
+            now,
+            message("t", "y", QoS::AtLeastOnce).with_message_expiry_interval(Some(10)),
+            &Options::new(),
+        )
+        .unwrap();
+    stored
+        .enqueue(
+            now,
+            message("t", "z", QoS::AtLeastOnce).with_message_expiry_interval(Some(60)),
+            &Options::new(),
+        )
+        .unwrap();
+    pair.stored = Some(stored);
+    pair.advance(Duration::from_secs(20));
+    pair.connect();
+    pair.drive();
+    assert_eq!(payloads(&pair.client.seen), ["x", "z"]);
+    let Some(Seen::Publish { message, .. }) = pair.client.seen.last() else {
+        panic!()
+    };
+    assert_eq!(message.message_expiry_interval(), Some(40));
+}
+
+#[test]
+fn the_offline_queue_is_bounded_too() {
+    let options = Options::new().with_maximum_queued_messages(2);
+    let mut session = Session::new();
+    for n in 0..3 {
+        let result = session.enqueue(Instant::ZERO, message("t", "x", QoS::AtLeastOnce), &options);
+        assert_eq!(result.is_ok(), n < 2);
+    }
+    assert_eq!(session.queued(), 2);
+}
+
+// --- simulation ---------------------------------------------------------------------------------
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u16) -> u16 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        u16::try_from((self.0 >> 11) % u64::from(bound)).expect("below a u16")
+    }
+
+    fn index(&mut self, bound: usize) -> usize {
+        usize::from(self.below(u16::try_from(bound).expect("a short list")))
+    }
+}
+
+/// Messages of every QoS in both directions over a link that chunks, delays and breaks at random
+/// bytes, with acknowledgements given by hand in random order, until everything is settled.
+#[test]
+fn nothing_is_lost_and_nothing_is_doubled_over_a_link_that_breaks() {
+    for seed in 1..=60 {
+        for version in VERSIONS {
+            simulate(seed, version);
+        }
+    }
+}
+
+fn simulate(seed: u64, version: Version) {
+    let mut random = Random(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
+    let options = |random: &mut Random| {
+        Options::new()
+            .with_receive_maximum(1 + random.below(5))
+            .with_topic_alias_maximum(random.below(4))
+            .with_automatic_topic_aliases(random.below(4))
+            .with_manual_acknowledgement(random.below(2) == 0)
+    };
+    let setup = Setup {
+        chunk: 1 + random.index(30),
+        limit: 1 + random.index(60),
+        delay: Duration::from_millis(random.below(50).into()),
+        keep_alive: 30,
+        client: options(&mut random),
+        server: options(&mut random),
+        ..Setup::persistent(version)
+    };
+    let mut pair = Pair::connected(setup);
+    let mut sent: [Vec<(QoS, String)>; 2] = Default::default();
+    for step in 0..120 {
+        for (side, sent) in sent.iter_mut().enumerate() {
+            for _ in 0..random.below(3) {
+                let qos = ALL_QOS[random.index(3)];
+                let text = format!("{step}.{side}.{}", sent.len());
+                let topic = ["a/long/topic", "another/long/topic", "t"][random.index(3)];
+                publish(&mut pair, side == 0, message(topic, &text, qos));
+                sent.push((qos, text));
+            }
+        }
+        match random.below(10) {
+            // A link that is broken stays so until the next one.
+            0 => drop(pair.to_server.budget.get_or_insert(random.index(60))),
+            1 => drop(pair.to_client.budget.get_or_insert(random.index(60))),
+            2 => pair.reconnect(),
+            _ => pair.advance(Duration::from_millis(random.below(200).into())),
+        }
+        let broken = pair.to_server.budget == Some(0) || pair.to_client.budget == Some(0);
+        if broken && random.below(3) == 0 {
+            pair.reconnect();
+        }
+        if pair.client.closed.is_some() || pair.server.closed.is_some() {
+            assert!(pair.to_server.budget.is_some() || pair.to_client.budget.is_some());
+            pair.reconnect();
+        }
+        acknowledge(&mut pair, &mut random);
+    }
+    pair.reconnect();
+    for _ in 0..2_000 {
+        acknowledge(&mut pair, &mut random);
+        pair.drive();
+    }
+    let what = format!("seed {seed} {version}");
+    assert!(
+        pair.client().is_connected() && pair.server().is_connected(),
+        "{what}"
+    );
+    let session = pair.client().session();
+    assert_eq!((session.in_flight(), session.queued()), (0, 0), "{what}");
+    let session = pair.server().session();
+    assert_eq!((session.in_flight(), session.queued()), (0, 0), "{what}");
+    for (sent, seen) in [(&sent[0], &pair.server.seen), (&sent[1], &pair.client.seen)] {
+        let seen = payloads(seen);
+        let of = |qos: QoS| {
+            let all: Vec<&str> = sent
+                .iter()
+                .filter(|(one, _)| *one == qos)
+                .map(|(_, text)| text.as_str())
+                .collect();
+            let got: Vec<&str> = seen
+                .iter()
+                .map(String::as_str)
+                .filter(|text| all.contains(text))
+                .collect();
+            (all, got)
+        };
+        let manual = pair.setup.client.manual_acknowledgement()
+            || pair.setup.server.manual_acknowledgement();
+        let (all, got) = of(QoS::ExactlyOnce);
+        let mut first = got.clone();
+        first.dedup();
+        if manual {
+            // A message that the application has and has not acknowledged is handed to it again.
+            let mut seen = std::collections::HashSet::new();
+            first.retain(|text| seen.insert(*text));
+        } else {
+            assert_eq!(got, all, "{what}: QoS 2");
+        }
+        assert_eq!(first, all, "{what}: QoS 2");
+        let (all, mut got) = of(QoS::AtLeastOnce);
+        let mut seen = std::collections::HashSet::new();
+        got.retain(|text| seen.insert(*text));
+        assert_eq!(got, all, "{what}: QoS 1");
+        let (all, got) = of(QoS::AtMostOnce);
+        let mut rest = all.iter();
+        assert!(
+            got.iter().all(|text| rest.any(|one| one == text)),
+            "{what}: QoS 0"
+        );
+    }
+}
+
+fn acknowledge(pair: &mut Pair, random: &mut Random) {
+    let now_closed = |closed: Option<Closed>| closed.is_some();
+    if now_closed(pair.client.closed) || now_closed(pair.server.closed) {
+        return;
+    }
+    while !pair.client.acks.is_empty() {
+        let token = pair
+            .client
+            .acks
+            .swap_remove(random.index(pair.client.acks.len()));
+        pair.client()
+            .acknowledge(&token, ReasonCode::Success)
+            .unwrap();
+        if random.below(3) == 0 {
+            break;
+        }
+    }
+    while !pair.server.acks.is_empty() {
+        let token = pair
+            .server
+            .acks
+            .swap_remove(random.index(pair.server.acks.len()));
+        pair.server()
+            .acknowledge(&token, ReasonCode::Success)
+            .unwrap();
+        if random.below(3) == 0 {
+            break;
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Any packet that is encoded decodes to itself, and any bytes that decode have one canonical form.
+
+#[path = "support/check.rs"]
+mod check;
+#[path = "support/generate.rs"]
+mod generate;
+
+use std::collections::BTreeMap;
+
+use check::{check_encode, check_stream};
+use generate::with_packet;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+
+/// The canonical bytes of the packet that `data` describes, if it is legal.
+fn encoded(data: &[u8]) -> Option<Vec<u8>> {
+    with_packet(data, check_encode)?
+}
+
+/// One change of a byte string.
+#[derive(Clone, Debug)]
+enum Change {
+    Set(prop::sample::Index, u8),
+    Flip(prop::sample::Index, u8),
+    Insert(prop::sample::Index, u8),
+    Remove(prop::sample::Index),
+    Cut(prop::sample::Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let at = any::<prop::sample::Index>;
+    prop_oneof![
+        (at(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
+        (at(), 0..8u8).prop_map(|(at, bit)| Change::Flip(at, bit)),
+        (at(), any::<u8>()).prop_map(|(at, byte)| Change::Insert(at, byte)),
+        at().prop_map(Change::Remove),
+        at().prop_map(Change::Cut),
+    ]
+}
+
+/// A change of length that the fixed header says too, as far as one byte can say it.
+fn mend_length(bytes: &mut [u8]) {
+    let rest = bytes.len().saturating_sub(2);
+    if let (Some(length), Ok(rest @ 0..=127)) = (bytes.get_mut(1), u8::try_from(rest)) {
+        *length = rest;
+    }
+}
+
+fn apply(bytes: &mut Vec<u8>, change: &Change) {
+    if bytes.is_empty() {
+        return;
+    }
+    let length = bytes.len();
+    match change {
+        Change::Set(at, byte) => bytes[at.index(length)] = *byte,
+        Change::Flip(at, bit) => bytes[at.index(length)] ^= 1 << bit,
+        Change::Insert(at, byte) => bytes.insert(at.index(length), *byte),
+        Change::Remove(at) => drop(bytes.remove(at.index(length))),
+        Change::Cut(at) => bytes.truncate(at.index(length)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_packet_is_refused_or_decodes_to_itself(data in vec(any::<u8>(), 0..600)) {
+        encoded(&data);
+    }
+
+    #[test]
+    fn canonical_bytes_stay_as_they_are(data in vec(any::<u8>(), 0..600)) {
+        if let Some(bytes) = encoded(&data) {
+            prop_assert!(check_stream(&bytes) > 0);
+        }
+    }
+
+    #[test]
+    fn changed_bytes_are_refused_or_have_a_canonical_form(
+        data in vec(any::<u8>(), 0..600),
+        changes in vec(change(), 1..4),
+        mended in any::<bool>(),
+    ) {
+        if let Some(mut bytes) = encoded(&data) {
+            for change in &changes {
+                apply(&mut bytes, change);
+            }
+            if mended {
+                mend_length(&mut bytes);
+            }
+            check_stream(&bytes);
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_refused_or_have_a_canonical_form(
+        first in any::<u8>(),
+        mut bytes in vec(any::<u8>(), 0..40),
+    ) {
+        bytes.splice(0..0, [first, 0]);
+        mend_length(&mut bytes);
+        check_stream(&bytes);
+    }
+}
+
+/// The tests above would prove nothing if few packets were legal, or few illegal.
+#[test]
+fn the_generator_makes_every_packet_legal_and_illegal() {
+    let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut counts = BTreeMap::<_, [u32; 2]>::new();
+    for _ in 0..20_000 {
+        let mut data = [0; 600];
+        rng.fill_bytes(&mut data);
+        with_packet(&data, |version, packet| {
+            let key = (version.protocol_level(), packet.packet_type().as_u8());
+            let refused = packet.encode(version, &mut Vec::new()).is_err();
+            counts.entry(key).or_default()[usize::from(refused)] += 1;
+        });
+    }
+    for level in [4, 5] {
+        for packet_type in 1..=15 {
+            let [legal, illegal] = counts[&(level, packet_type)];
+            let both = !matches!((level, packet_type), (_, 12 | 13) | (4, 15));
+            let message =
+                format!("level {level}, type {packet_type}: {legal} legal, {illegal} illegal");
+            println!("{message}");
+            assert!(legal > 50 || (level, packet_type) == (4, 15), "{message}");
+            assert!(illegal > 3 || !both, "{message}");
+        }
+    }
+}

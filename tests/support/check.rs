@@ -1,0 +1,127 @@
+// What must hold for any bytes and for any packet; included by the fuzz targets and by the tests.
+
+use sansio_mqtt::{
+    DecodeOptions, EncodeError, MAXIMUM_PACKET_SIZE, Packet, PacketType, Role, Version, Violation,
+};
+
+/// Takes `bytes` as a stream and checks every packet in it, in both versions and from every sender. Gives the number of packets.
+pub(crate) fn check_stream(bytes: &[u8]) -> usize {
+    let mut packets = 0;
+    for version in [Version::V311, Version::V5] {
+        for sender in [None, Some(Role::Client), Some(Role::Server)] {
+            for unchecked_filters in [false, true] {
+                let options = DecodeOptions::new()
+                    .with_sender(sender)
+                    .with_unchecked_filters(unchecked_filters);
+                packets += check_stream_with(version, &options, bytes);
+            }
+        }
+    }
+    packets
+}
+
+fn check_stream_with(version: Version, options: &DecodeOptions, bytes: &[u8]) -> usize {
+    let mut packets = 0;
+    let mut input = bytes;
+    loop {
+        let before = input;
+        match Packet::decode(version, options, &mut input) {
+            Ok(Some(packet)) => {
+                assert!(input.len() < before.len(), "no progress");
+                let taken = &before[..before.len() - input.len()];
+                assert!(before.ends_with(input));
+                check_decoded(version, options, taken, &packet);
+                packets += 1;
+            }
+            Ok(None) => {
+                assert_eq!(input, before, "input taken without a packet");
+                return packets;
+            }
+            Err(error) => {
+                assert_eq!(input, before, "input taken with an error");
+                // It may lie behind the input: some packets have a length that is wrong from the start.
+                assert!(error.offset() <= MAXIMUM_PACKET_SIZE as usize, "{error:?}");
+                let own_version = error.packet_type() == Some(PacketType::Connect);
+                assert!(own_version || error.version() == version, "{error:?}");
+                assert!(!error.to_string().contains('\n'));
+                return packets;
+            }
+        }
+    }
+}
+
+/// `packet` was decoded from exactly the bytes `taken`.
+fn check_decoded(version: Version, options: &DecodeOptions, taken: &[u8], packet: &Packet<'_>) {
+    let text = packet.to_string();
+    assert!(!text.contains('\n'), "{text:?}");
+    let _ = format!("{packet:?}");
+
+    // It needs its last byte, and a limit counts the whole of it.
+    let mut cut = &taken[..taken.len() - 1];
+    assert_eq!(Packet::decode(version, options, &mut cut), Ok(None));
+    let size = u32::try_from(taken.len()).unwrap();
+    let exact = options.with_maximum_packet_size(size);
+    assert_eq!(
+        Packet::decode(version, &exact, &mut &*taken).as_ref(),
+        Ok(&Some(*packet))
+    );
+    let too_small = options.with_maximum_packet_size(size - 1);
+    let error = Packet::decode(version, &too_small, &mut &*taken).unwrap_err();
+    assert_eq!(error.violation(), Violation::PacketTooLarge);
+
+    let mut canonical = Vec::new();
+    match packet.encode(version, &mut canonical) {
+        Ok(()) => {}
+        // AUTH without properties may be received and must not be sent.
+        Err(EncodeError::Violation(Violation::AuthenticationMethodMissing))
+            if packet.packet_type() == PacketType::Auth && taken.len() <= 3 =>
+        {
+            return;
+        }
+        // What was let pass on the way in is checked on the way out.
+        Err(EncodeError::Violation(
+            Violation::TopicFilterEmpty
+            | Violation::TopicFilterWildcard
+            | Violation::ShareNameInvalid,
+        )) if options.unchecked_filters() => return,
+        Err(error) => panic!("decoded but refused: {error}: {packet:?}"),
+    }
+    assert!(canonical.len() <= taken.len(), "not the shortest form");
+    check_encoded(version, packet, &canonical);
+}
+
+/// `bytes` were encoded from `packet`: they are its canonical form.
+pub(crate) fn check_encoded(version: Version, packet: &Packet<'_>, bytes: &[u8]) {
+    assert_eq!(packet.encoded_len(version), bytes.len(), "{packet:?}");
+    let mut input = bytes;
+    let decoded = match Packet::decode(version, &DecodeOptions::new(), &mut input) {
+        Ok(Some(decoded)) => decoded,
+        other => panic!("encoded but refused: {other:?}: {packet:?}"),
+    };
+    assert_eq!(input, [], "bytes left over: {packet:?}");
+    assert_eq!(decoded, *packet);
+    assert_eq!(decoded.encoded_len(version), bytes.len(), "{packet:?}");
+    let mut again = Vec::new();
+    decoded.encode(version, &mut again).unwrap();
+    assert_eq!(again, bytes, "not a fixed point: {packet:?}");
+}
+
+/// Encodes any packet, legal or not. Gives its bytes if it was not refused.
+pub(crate) fn check_encode(version: Version, packet: &Packet<'_>) -> Option<Vec<u8>> {
+    const BEFORE: &[u8] = b"before";
+    let mut out = BEFORE.to_vec();
+    let encoded = packet.encode(version, &mut out);
+    let Some(bytes) = out.strip_prefix(BEFORE) else {
+        panic!("what stood in the buffer was changed: {packet:?}");
+    };
+    match encoded {
+        Ok(()) => {
+            check_encoded(version, packet, bytes);
+            Some(bytes.to_vec())
+        }
+        Err(error) => {
+            assert_eq!(bytes, [], "refused with {error}, yet written: {packet:?}");
+            None
+        }
+    }
+}
