@@ -341,3 +341,6 @@ pub(super) fn named_version(bytes: &[u8]) -> Option<Version> {
     let body = bytes.get(1 + count..)?.get(..length as usize)?;
     decode_version(&mut Reader::new(body, 0)).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -358,3 +358,6 @@ impl fmt::Debug for SubscriptionIdentifiers<'_> {
         f.debug_list().entries(self.iter()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

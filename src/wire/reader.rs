@@ -140,6 +140,14 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    /// A string in which the caller looks for U+0000 itself.
+    #[inline(always)]
+    pub(crate) fn utf8(&mut self) -> Result<&'a str, Fault> {
+        let before = *self;
+        let bytes = self.binary()?;
+        core::str::from_utf8(bytes).map_err(|_| before.fault(Violation::Utf8Invalid))
+    }
+
     #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<&'a str, Fault> {
         let before = *self;
