@@ -66,6 +66,10 @@ impl<'a> Properties<'a> {
     /// Reads the length and the properties behind it, and checks everything about them that `context` decides.
     #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>, context: Context) -> Result<Self, Fault> {
+        if let Some(rest) = reader.behind_empty_block() {
+            *reader = rest;
+            return Ok(Self::EMPTY);
+        }
         // A reader whose address goes nowhere stays in registers.
         let (properties, rest) = Self::read_from(*reader, context)?;
         *reader = rest;
