@@ -125,12 +125,12 @@ impl Options {
     }
 
     /// Bytes of replies that wait for [`poll_transmit`](crate::ClientConnection::poll_transmit)
-    /// before `receive` stops taking input. Default 64 KiB.
+    /// before `receive` stops taking input; 0 counts as 1. Default 64 KiB.
     ///
     /// This is what a peer meets that sends requests and reads no answers.
     #[must_use]
     pub const fn with_maximum_reply_bytes(mut self, bytes: u32) -> Self {
-        self.maximum_reply_bytes = bytes;
+        self.maximum_reply_bytes = if bytes == 0 { 1 } else { bytes };
         self
     }
 

@@ -948,3 +948,83 @@ fn a_session_that_the_client_does_not_know_is_refused_in_5_0() {
     pair.drive();
     assert!(pair.client().is_connected());
 }
+
+/// DISCONNECT is the last packet (MQTT-3.14.4-1), also when the application ends the connection
+/// while it handles a message whose acknowledgement is still to come.
+#[test]
+fn nothing_follows_disconnect() {
+    for version in VERSIONS {
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let mut pair = Pair::connected(Setup {
+                keep_alive: 10,
+                ..Setup::new(version)
+            });
+            let now = pair.now;
+            let mut bytes = Vec::new();
+            Packet::from(Publish {
+                qos,
+                packet_id: PacketId::new(1),
+                ..Publish::new("t", b"x")
+            })
+            .encode(version, &mut bytes)
+            .unwrap();
+            let mut input = &bytes[..];
+            let client = pair.client();
+            assert!(matches!(
+                client.receive(now, &mut input),
+                Some(ClientEvent::Publish(_))
+            ));
+            client.disconnect(now, &Disconnect::default()).unwrap();
+            assert!(client.receive(now, &mut input).is_none());
+            let mut out = Vec::new();
+            client.poll_transmit(now, &mut out, usize::MAX);
+            assert_eq!(pair::types(version, &out), [PacketType::Disconnect]);
+            // And when time ends it.
+            let server = pair.server();
+            let mut input = &bytes[..];
+            assert!(matches!(
+                server.receive(now, &mut input),
+                Some(ServerEvent::Publish(_))
+            ));
+            let at = now + Duration::from_secs(15);
+            server.handle_timeout(at);
+            assert!(server.receive(at, &mut input).is_none());
+            let mut out = Vec::new();
+            server.poll_transmit(at, &mut out, usize::MAX);
+            let last = match version {
+                Version::V311 => &[][..],
+                _ => &[PacketType::Disconnect],
+            };
+            assert_eq!(pair::types(version, &out), last);
+        }
+    }
+}
+
+/// A connection that was never accepted has no session: its owner must not take the empty one for
+/// that of the client.
+#[test]
+fn a_connection_that_was_not_accepted_has_no_session() {
+    for version in VERSIONS {
+        for end in 0..3 {
+            let mut pair = Pair::new(Setup {
+                accept: false,
+                ..Setup::persistent(version)
+            });
+            pair.connect();
+            pair.drive();
+            let now = pair.now;
+            let server = pair.server();
+            match end {
+                0 => server.receive_eof(now),
+                1 => server
+                    .refuse(now, &Connack::new(ReasonCode::NotAuthorized))
+                    .unwrap(),
+                _ => {
+                    server.auth(now, &Auth::new(ReasonCode::Success, &[])).ok();
+                    server.receive_eof(now);
+                }
+            }
+            assert_eq!(server.closed().unwrap().session_expiry_interval, 0);
+        }
+    }
+}

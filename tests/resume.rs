@@ -583,3 +583,130 @@ fn acknowledge(pair: &mut Pair, random: &mut Random) {
         }
     }
 }
+
+/// What CONNACK newly rules out is not sent again either (MQTT-3.2.2-11, MQTT-3.2.2-14).
+#[test]
+fn the_new_features_hold_for_old_messages() {
+    let setup = Setup {
+        server: Options::new().with_manual_acknowledgement(true),
+        ..Setup::persistent(Version::V5)
+    };
+    for (property, retain) in [
+        (Property::MaximumQos(QoS::AtLeastOnce), false),
+        (Property::RetainAvailable(false), true),
+    ] {
+        let mut pair = Pair::connected(setup.clone());
+        let now = pair.now;
+        let old = message("t", "old", QoS::ExactlyOnce).with_retain(retain);
+        let handle = pair.client().publish(now, old).unwrap();
+        publish(&mut pair, true, message("t", "other", QoS::AtLeastOnce));
+        pair.drive();
+        pair.cut();
+        pair.clear();
+        pair.setup.connack.push(property);
+        pair.connect();
+        pair.drive();
+        assert!(pair.server().is_connected(), "{:?}", pair.server.closed);
+        assert_eq!(payloads(&pair.server.seen), ["other"]);
+        assert!(
+            pair.client
+                .seen
+                .contains(&Seen::Dropped(handle, DropReason::NotSupported))
+        );
+    }
+}
+
+/// A clean start ends the old session when the server sees it, whether or not the client sees
+/// CONNACK: what is left of it must not be taken for a part of the new one (MQTT-3.1.2-4 of 5.0,
+/// MQTT-3.1.2-6 of 3.1.1).
+#[test]
+fn a_clean_start_whose_connack_is_lost_ends_the_old_session() {
+    for version in [Version::V5] {
+        let mut pair = Pair::connected(Setup::persistent(version));
+        // Both ways a message is delivered and its PUBREC lost.
+        publish(&mut pair, true, message("t", "to server", QoS::ExactlyOnce));
+        pair.to_client.budget = Some(0);
+        pair.drive();
+        assert_eq!(payloads(&pair.server.seen), ["to server"]);
+        pair.to_client.budget = None;
+        pair.to_server.budget = Some(0);
+        publish(
+            &mut pair,
+            false,
+            message("t", "to client", QoS::ExactlyOnce),
+        );
+        pair.drive();
+        assert_eq!(payloads(&pair.client.seen), ["to client"]);
+        pair.cut();
+        pair.clear();
+        pair.setup.clean_start = true;
+        pair.connect();
+        pair.to_client.budget = Some(0);
+        pair.drive();
+        assert!(pair.server().is_connected());
+        pair.cut();
+        pair.clear();
+        pair.setup.clean_start = false;
+        pair.connect();
+        pair.drive();
+        // New messages under the same identifiers.
+        publish(&mut pair, false, message("t", "new", QoS::ExactlyOnce));
+        pair.drive();
+        assert_eq!(payloads(&pair.client.seen), ["new"]);
+        assert_eq!(payloads(&pair.server.seen), Vec::<String>::new());
+        assert!(
+            pair.client
+                .seen
+                .iter()
+                .any(|seen| matches!(seen, Seen::Dropped(_, DropReason::SessionLost)))
+        );
+    }
+}
+
+/// What a server adds for one subscriber does not leave a client, whichever way it came into its
+/// session (MQTT-3.3.4-6).
+#[test]
+fn a_client_never_sends_a_subscription_identifier() {
+    let mut session = Session::new();
+    let marked = message("t", "x", QoS::AtLeastOnce)
+        .with_subscription_identifiers(&[7])
+        .unwrap();
+    let mut pair = Pair::new(Setup::new(Version::V5));
+    session.enqueue(pair.now, marked, &Options::new()).unwrap();
+    pair.client_session = Some(session);
+    pair.connect();
+    pair.drive();
+    assert!(pair.server().is_connected(), "{:?}", pair.server.closed);
+    assert_eq!(payloads(&pair.server.seen), ["x"]);
+}
+
+/// The first CONNACK is lost: the server has a session of which the client knows nothing but that
+/// it may be there.
+#[test]
+fn the_link_cut_at_every_byte_of_the_opening() {
+    for version in VERSIONS {
+        for to_server in [true, false] {
+            for bytes in 0..60 {
+                let mut pair = Pair::new(Setup::persistent(version));
+                pair.connect();
+                publish(&mut pair, true, message("t", "1", QoS::ExactlyOnce));
+                let wire = if to_server {
+                    &mut pair.to_server
+                } else {
+                    &mut pair.to_client
+                };
+                wire.budget = Some(bytes);
+                pair.drive();
+                pair.reconnect();
+                let what = format!("{version} to server {to_server} {bytes}");
+                assert!(
+                    pair.client().is_connected(),
+                    "{what}: {:?}",
+                    pair.client.closed
+                );
+                pair.drive();
+                assert_eq!(payloads(&pair.server.seen), ["1"], "{what}");
+            }
+        }
+    }
+}

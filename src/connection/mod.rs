@@ -22,7 +22,6 @@ pub use event::{
     ReplyErrorReason, RequestError, RequestToken,
 };
 pub(crate) use event::{Features, PeerLimits};
-pub(crate) use inbound::Handled;
 
 use crate::options::Options;
 use crate::packet::{Auth, Connack, Connect, DecodeOptions, Disconnect, Packet};
@@ -43,6 +42,17 @@ pub(crate) enum Phase {
     /// After a CONNACK of success.
     Connected,
     Closed,
+}
+
+/// How far the CONNECT of a client has come.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Asked {
+    Unsent,
+    /// It has left and nobody knows what came of it.
+    Unanswered,
+    /// Nothing came of it.
+    Refused,
+    Accepted,
 }
 
 /// A moment that may not be set.
@@ -120,6 +130,7 @@ pub(crate) struct Core {
     pub(crate) version: Version,
     role: Role,
     pub(crate) phase: Phase,
+    pub(crate) asked: Asked,
     pub(crate) clean_start: bool,
     has_will: bool,
     /// Server: CONNECT named no client identifier.
@@ -186,6 +197,7 @@ impl Core {
             version,
             role,
             phase,
+            asked: Asked::Unsent,
             clean_start: true,
             has_will: false,
             client_id_empty: false,
@@ -225,6 +237,9 @@ impl Core {
     /// send again what is not settled (MQTT-4.4.0-1, in 3.1.1 and in 5.0).
     pub(crate) fn open(&mut self, resumed: bool) {
         self.phase = Phase::Connected;
+        self.asked = Asked::Accepted;
+        let resumed = resumed && !self.session.ended;
+        self.session.ended = false;
         self.session.established = true;
         self.decode_options = self
             .decode_options
@@ -268,7 +283,11 @@ impl Core {
     /// What begins every `receive`: the application has had the last message, so its automatic
     /// acknowledgement is due.
     pub(crate) fn begin_receive(&mut self) {
-        if !self.options.manual_acknowledgement() && !self.pending.is_empty() {
+        // Nothing may follow DISCONNECT (MQTT-3.14.4-1, in 3.1.1 and in 5.0).
+        if self.phase == Phase::Connected
+            && !self.options.manual_acknowledgement()
+            && !self.pending.is_empty()
+        {
             for pending in &mut self.pending {
                 pending.reason.get_or_insert(ReasonCode::Success);
             }
@@ -276,6 +295,7 @@ impl Core {
         }
     }
 
+    #[inline(always)] // a packet is large: it is made where it is looked at
     /// The next packet, if one is whole and the connection can bear its consequences.
     pub(crate) fn next_packet<'i>(
         &mut self,
@@ -308,7 +328,14 @@ impl Core {
     fn is_backlogged(&self) -> bool {
         self.control.len() >= self.options.maximum_reply_bytes() as usize
             || self.open_requests >= self.options.maximum_open_requests()
-            || self.pending.len() > usize::from(self.options.receive_maximum())
+            || self.pending.len() >= self.maximum_pending()
+    }
+
+    /// 5.0: one more is looked at, since a peer that overruns what was announced is told. 3.1.1
+    /// announces nothing, so the peer is held up.
+    fn maximum_pending(&self) -> usize {
+        let announced = usize::from(self.version != Version::V311);
+        usize::from(self.options.receive_maximum()) + announced
     }
 
     /// A whole packet came (MQTT-3.1.2-22 of 5.0, MQTT-3.1.2-24 of 3.1.1).
@@ -390,11 +417,9 @@ impl Core {
         if self.ping.due(now) {
             // Only sending starts it again: a transport that takes nothing is not pinged twice.
             self.ping = Timer::OFF;
-            if Packet::Pingreq
-                .encode(self.version, &mut self.control)
-                .is_ok()
-                && self.deadline == Timer::OFF
-            {
+            // A server that does not even take a PINGREQ gets none, and has its silence counted.
+            let _ = self.push_whole(Packet::Pingreq);
+            if self.deadline == Timer::OFF {
                 self.deadline = Timer::at(now, self.options.ping_timeout());
             }
         }
@@ -414,6 +439,10 @@ impl Core {
         // A will is stored with an accepted connection only (MQTT-3.1.2-7 of 5.0, MQTT-3.1.2-8 of
         // 3.1.1).
         let will_due = abnormal && self.has_will && self.phase == Phase::Connected;
+        if self.role == Role::Server && self.phase != Phase::Connected {
+            // Not accepted: whatever session the client has is not the empty one in here.
+            self.session_expiry_interval = 0;
+        }
         self.phase = Phase::Closed;
         self.deadline = Timer::OFF;
         self.ping = Timer::OFF;
@@ -493,9 +522,9 @@ impl Core {
         } else {
             ReasonCode::ProtocolError
         };
-        // 3.1.1 closes without CONNACK where no return code fits (MQTT-3.2.2-6 of 3.1.1): then
-        // nothing is encoded.
-        let _ = Packet::from(Connack::new(reason)).encode(self.version, &mut self.control);
+        // 3.1.1 closes without CONNACK where no return code fits (MQTT-3.2.2-6 of 3.1.1), 5.0 where
+        // the client takes no packet of five bytes: then nothing is encoded.
+        let _ = self.push_whole(Packet::from(Connack::new(reason)));
     }
 
     /// The last packet, trimmed to what the peer takes; nothing where even that is too much.
@@ -631,6 +660,7 @@ impl Core {
         if !fits_phase {
             return Err(RequestError::ReasonCode(auth.reason));
         }
+        self.require_room()?;
         self.push_trimmed(Packet::from(*auth))?;
         if self.phase == Phase::Connecting {
             self.start_connect_timeout(now);
@@ -641,6 +671,7 @@ impl Core {
     /// The peer's AUTH belongs to the method of CONNECT (MQTT-4.12.0-5 to -7, MQTT-4.12.1-1 of
     /// 5.0).
     pub(crate) fn check_auth(&self, properties: &Properties<'_>) -> Result<(), Violation> {
+        self.check_problem_information(properties)?;
         match (
             self.authentication_method(),
             properties.authentication_method(),

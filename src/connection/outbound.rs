@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::aliases::Chosen;
-use super::{Core, DropReason, Dropped, Phase};
+use super::{Asked, Core, DropReason, Dropped, Phase};
 use crate::message::Message;
 use crate::packet::{Ack, Packet, Publish};
 use crate::session::{Entry, PublishError, PublishErrorReason, PublishHandle, Queued, State};
@@ -40,26 +40,42 @@ impl Core {
             {
                 return Err(PublishErrorReason::NeedsV5);
             }
-            if message.qos() > self.peer.features.maximum_qos {
-                return Err(PublishErrorReason::QosNotSupported);
-            }
-            if message.retain() && !self.peer.features.retain {
-                return Err(PublishErrorReason::RetainNotSupported);
-            }
         }
+        self.check_features(message)?;
         // What was dropped and not yet reported counts, or a caller that never receives would pile
         // it up.
         let dropped = self.rare.as_ref().map_or(0, |rare| rare.dropped.len());
         if dropped >= self.options.maximum_queued_messages() as usize {
             return Err(PublishErrorReason::QueueFull);
         }
+        let maximum = self.peer.maximum_packet_size;
+        let identifiers = message.subscription_identifiers().len();
+        if message.size() + 5 * identifiers + MAXIMUM_OVERHEAD <= maximum as usize {
+            return Ok(());
+        }
         // Any identifier: it takes two bytes.
         let packet_id = PacketId::new(1).filter(|_| message.qos() != QoS::AtMostOnce);
-        let size = self.packet(message, packet_id, false, message.message_expiry_interval());
-        let size = size.encoded_len(self.version);
-        let maximum = self.peer.maximum_packet_size;
+        let expiry = message.message_expiry_interval();
+        let packet = self.packet(message, packet_id, false, expiry);
+        let size = packet.encoded_len(self.version);
         if size > maximum as usize {
             return Err(PublishErrorReason::TooLarge { size, maximum });
+        }
+        Ok(())
+    }
+
+    /// What CONNACK said binds the client for every message, also one of an earlier connection
+    /// (MQTT-3.2.2-11, MQTT-3.2.2-14 of 5.0).
+    fn check_features(&self, message: &Message) -> Result<(), PublishErrorReason> {
+        let features = &self.peer.features;
+        if self.role == Role::Server {
+            return Ok(());
+        }
+        if message.qos() > features.maximum_qos {
+            return Err(PublishErrorReason::QosNotSupported);
+        }
+        if message.retain() && !features.retain {
+            return Err(PublishErrorReason::RetainNotSupported);
         }
         Ok(())
     }
@@ -82,6 +98,9 @@ impl Core {
         }
         let written = out.len() - start;
         if written > 0 {
+            if self.asked == Asked::Unsent {
+                self.asked = Asked::Unanswered;
+            }
             self.restart_ping(now);
         }
         written
@@ -127,10 +146,13 @@ impl Core {
         match entry.map(|entry| &entry.state) {
             Some(State::Release) => {
                 let pubrel = Packet::Pubrel(Ack::new(id));
-                if !room.has(out, pubrel.encoded_len(self.version)) {
+                let size = pubrel.encoded_len(self.version);
+                if !room.has(out, size) {
                     return false;
                 }
-                let _ = pubrel.encode(self.version, out);
+                if size <= self.peer.maximum_packet_size as usize {
+                    let _ = pubrel.encode(self.version, out);
+                }
             }
             Some(State::Publish { message, since }) => {
                 if self.send_quota() == 0 {
@@ -140,17 +162,25 @@ impl Core {
                 // be free to think so.
                 let expiry = remaining(message, *since, now).unwrap_or(Some(1));
                 let packet = self.packet(message, Some(id), true, expiry);
-                let size = packet.encoded_len(self.version);
-                if size > self.peer.maximum_packet_size as usize {
+                let measure = packet.measure(self.version);
+                let size = measure.packet_len();
+                let refused = if self.check_features(message).is_err() {
+                    Some(DropReason::NotSupported)
+                } else if size > self.peer.maximum_packet_size as usize {
                     // The new connection has a smaller limit: treated as delivered
                     // (MQTT-3.1.2-25 of 5.0).
+                    Some(DropReason::PacketTooLarge)
+                } else {
+                    None
+                };
+                if let Some(reason) = refused {
                     if let Some(entry) = self.session.in_flight.remove(id) {
-                        self.drop_message(entry.handle, entry.state, DropReason::PacketTooLarge);
+                        self.drop_message(entry.handle, entry.state, reason);
                     }
                 } else if !room.has(out, size) {
                     return false;
                 } else {
-                    let _ = packet.encode(self.version, out);
+                    let _ = packet.write(self.version, &measure, out);
                     self.sent += 1;
                     if let Some(entry) = self.session.in_flight.get_mut(id) {
                         entry.counted = true;
@@ -169,17 +199,10 @@ impl Core {
         let Some(Queued { message, since, .. }) = self.session.queue.front() else {
             return false;
         };
-        let features = &self.peer.features;
         let expiry = remaining(message, *since, now);
         let refused = match expiry {
             Err(Expired) => Some(DropReason::Expired),
-            Ok(_)
-                if self.role == Role::Client
-                    && (message.qos() > features.maximum_qos
-                        || (message.retain() && !features.retain)) =>
-            {
-                Some(DropReason::NotSupported)
-            }
+            Ok(_) if self.check_features(message).is_err() => Some(DropReason::NotSupported),
             Ok(_) => None,
         };
         if let Some(reason) = refused {
@@ -212,19 +235,20 @@ impl Core {
         }
         let mut chosen = chosen;
         let maximum = self.peer.maximum_packet_size as usize;
-        let mut size = packet.encoded_len(self.version);
-        if size > maximum && matches!(chosen, Some(Chosen::Set(_))) {
+        let mut measure = packet.measure(self.version);
+        if measure.packet_len() > maximum && matches!(chosen, Some(Chosen::Set(_))) {
             packet.topic_alias = None;
             chosen = None;
-            size = packet.encoded_len(self.version);
+            measure = packet.measure(self.version);
         }
+        let size = measure.packet_len();
         if size > maximum {
             return self.drop_front(DropReason::PacketTooLarge);
         }
         if !room.has(out, size) {
             return false;
         }
-        if packet.encode(self.version, out).is_err() {
+        if packet.write(self.version, &measure, out).is_err() {
             // A message is valid by construction; one that could not be sent must not be sent
             // again and again.
             return self.drop_front(DropReason::PacketTooLarge);
@@ -287,7 +311,12 @@ impl Core {
             Version::V311 => packet,
             _ => Publish {
                 message_expiry_interval: expiry,
-                subscription_identifiers: message.subscription_identifiers().into(),
+                // A message with some may have come into a client's session past `publish`
+                // (MQTT-3.3.4-6 of 5.0).
+                subscription_identifiers: match self.role {
+                    Role::Client => (&[][..]).into(),
+                    Role::Server => message.subscription_identifiers().into(),
+                },
                 properties: message.properties(),
                 ..packet
             },
@@ -321,6 +350,11 @@ impl Core {
         });
     }
 }
+
+/// What a PUBLISH can have besides what [`Message::size`] counts and its Subscription Identifiers:
+/// fixed header 5, length of the topic 2, Packet Identifier 2, length of the properties 4, Topic
+/// Alias 3, Message Expiry Interval 5.
+const MAXIMUM_OVERHEAD: usize = 21;
 
 /// How much may be appended.
 struct Room {

@@ -81,6 +81,9 @@ pub struct Session {
     pub(crate) received: IdSet,
     next_handle: u64,
     pub(crate) established: bool,
+    /// What is in flight or received is of a session that has ended at the peer: it is reported as
+    /// lost by the next connection, whatever session that has.
+    pub(crate) ended: bool,
 }
 
 impl Session {
@@ -127,7 +130,8 @@ impl Session {
         Ok(PublishHandle(handle))
     }
 
-    /// Whether a connection has confirmed that the peer has this session.
+    /// Whether the peer has this session, or may have it: a CONNECT that would make one went out and
+    /// its answer did not come.
     #[must_use]
     pub fn is_established(&self) -> bool {
         self.established
