@@ -84,3 +84,138 @@ impl<'a> Ack<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{BOTH, decodes, id, refused, refused_from, unsendable, valid};
+    use super::*;
+    use crate::packet::Packet;
+    use crate::property::Property;
+    use crate::types::Role;
+    use crate::violation::Violation;
+    use Version::{V5, V311};
+
+    type Wrap = fn(Ack<'static>) -> Packet<'static>;
+
+    const ACKS: [(PacketType, u8, Wrap); 4] = [
+        (PacketType::Puback, 0x40, Packet::Puback),
+        (PacketType::Pubrec, 0x50, Packet::Pubrec),
+        (PacketType::Pubrel, 0x62, Packet::Pubrel),
+        (PacketType::Pubcomp, 0x70, Packet::Pubcomp),
+    ];
+
+    fn failure(packet_type: PacketType) -> ReasonCode {
+        match packet_type {
+            PacketType::Pubrel | PacketType::Pubcomp => ReasonCode::PacketIdentifierNotFound,
+            _ => ReasonCode::NotAuthorized,
+        }
+    }
+
+    #[test]
+    fn valid_packets() {
+        for (packet_type, first, wrap) in ACKS {
+            for version in BOTH {
+                valid(version, &[first, 2, 0x12, 0x34], wrap(Ack::new(id(0x1234))));
+            }
+            let ack = Ack::new(id(1));
+            decodes(V5, &[first, 3, 0, 1, 0], wrap(ack));
+            decodes(V5, &[first, 4, 0, 1, 0, 0], wrap(ack));
+            let reason = failure(packet_type);
+            let failed = Ack { reason, ..ack };
+            valid(V5, &[first, 3, 0, 1, reason.as_u8()], wrap(failed));
+            decodes(V5, &[first, 4, 0, 1, reason.as_u8(), 0], wrap(failed));
+            let properties =
+                Properties::from(&[Property::ReasonString("no"), Property::UserProperty("", "")]);
+            for ack in [ack, failed] {
+                let code = ack.reason.as_u8();
+                let bytes = [
+                    first, 14, 0, 1, code, 10, 0x1F, 0, 2, b'n', b'o', 0x26, 0, 0, 0, 0,
+                ];
+                valid(V5, &bytes, wrap(Ack { properties, ..ack }));
+            }
+        }
+    }
+
+    #[test]
+    fn invalid_packets() {
+        for (_, first, _) in ACKS {
+            for version in BOTH {
+                refused(version, &[first, 2, 0, 0], Violation::PacketIdZero, 2);
+                refused(version, &[first, 0], Violation::Truncated, 2);
+                refused(version, &[first, 1, 1], Violation::Truncated, 2);
+            }
+            refused(V311, &[first, 3, 0, 1, 0], Violation::TrailingBytes, 4);
+            refused(V311, &[first, 4, 0, 1, 0, 0], Violation::TrailingBytes, 4);
+            refused(V5, &[first, 5, 0, 1, 0, 0, 0], Violation::TrailingBytes, 6);
+            refused(V5, &[first, 4, 0, 1, 0, 1], Violation::PropertyLength, 5);
+            refused(
+                V5,
+                &[first, 6, 0, 1, 0, 2, 0x01, 0],
+                Violation::PropertyNotAllowed,
+                6,
+            );
+        }
+    }
+
+    #[test]
+    fn every_reason_code() {
+        for (packet_type, first, wrap) in ACKS {
+            for value in 0..=u8::MAX {
+                let bytes = [first, 3, 0, 1, value];
+                match ReasonCode::from_u8(value) {
+                    Some(reason) if reason.allowed_in(packet_type, None) => {
+                        decodes(
+                            V5,
+                            &bytes,
+                            wrap(Ack {
+                                reason,
+                                ..Ack::new(id(1))
+                            }),
+                        );
+                    }
+                    Some(reason) => {
+                        refused(V5, &bytes, Violation::ReasonCodeInvalid, 4);
+                        let ack = Ack {
+                            reason,
+                            ..Ack::new(id(1))
+                        };
+                        unsendable(V5, wrap(ack), Violation::ReasonCodeInvalid);
+                    }
+                    None => refused(V5, &bytes, Violation::ReasonCodeInvalid, 4),
+                }
+            }
+        }
+        // 0x10 is the server's to say.
+        refused_from(
+            Role::Client,
+            V5,
+            b"\x40\x03\x00\x01\x10",
+            Violation::ReasonCodeInvalid,
+            4,
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_sent() {
+        let ack = Ack::new(id(1));
+        let text = Properties::from(&[Property::ReasonString("no")]);
+        let other = Properties::from(&[Property::ContentType("no")]);
+        for (packet_type, _, wrap) in ACKS {
+            let reason = failure(packet_type);
+            unsendable(V311, wrap(Ack { reason, ..ack }), EncodeError::NeedsV5);
+            unsendable(
+                V311,
+                wrap(Ack {
+                    properties: text,
+                    ..ack
+                }),
+                EncodeError::NeedsV5,
+            );
+            let wrong = wrap(Ack {
+                properties: other,
+                ..ack
+            });
+            unsendable(V5, wrong, Violation::PropertyNotAllowed);
+        }
+    }
+}

@@ -84,3 +84,117 @@ impl<'a> Auth<'a> {
         writer::total([1, self.properties.block_len(version)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{decodes, refused, refused_from, unsendable, valid};
+    use super::*;
+    use crate::property::Property;
+    use crate::types::Role;
+    use Version::{V5, V311};
+
+    const METHOD: [Property<'static>; 1] = [Property::AuthenticationMethod("m")];
+
+    #[test]
+    fn valid_packets() {
+        let auth = Auth::new(ReasonCode::ContinueAuthentication, &METHOD);
+        valid(V5, b"\xF0\x06\x18\x04\x15\x00\x01m", auth);
+        valid(
+            V5,
+            b"\xF0\x06\x00\x04\x15\x00\x01m",
+            Auth {
+                reason: ReasonCode::Success,
+                ..auth
+            },
+        );
+        let list = [
+            METHOD[0],
+            Property::AuthenticationData(b"\xFF"),
+            Property::ReasonString("t"),
+            Property::UserProperty("k", "v"),
+        ];
+        let auth = Auth::new(ReasonCode::ReAuthenticate, &list);
+        let bytes =
+            b"\xF0\x15\x19\x13\x15\x00\x01m\x16\x00\x01\xFF\x1F\x00\x01t\x26\x00\x01k\x00\x01v";
+        valid(V5, bytes, auth);
+    }
+
+    /// Section 3.15.2.1 against section 3.15.2.2.2: it is read, but never sent.
+    #[test]
+    fn short_forms() {
+        let success = Auth::new(ReasonCode::Success, Properties::EMPTY);
+        decodes(V5, b"\xF0\x00", success);
+        decodes(V5, b"\xF0\x01\x00", success);
+        let other = Auth {
+            reason: ReasonCode::ContinueAuthentication,
+            ..success
+        };
+        decodes(V5, b"\xF0\x01\x18", other);
+        unsendable(V5, success, Violation::AuthenticationMethodMissing);
+        unsendable(V5, other, Violation::AuthenticationMethodMissing);
+    }
+
+    #[test]
+    fn invalid_packets() {
+        for (bytes, violation, offset) in [
+            (
+                &b"\xF0\x02\x18\x00"[..],
+                Violation::AuthenticationMethodMissing,
+                3,
+            ),
+            (
+                b"\xF0\x05\x18\x03\x16\x00\x00",
+                Violation::AuthenticationMethodMissing,
+                3,
+            ),
+            (
+                b"\xF0\x0A\x18\x08\x15\x00\x01m\x15\x00\x01m",
+                Violation::PropertyDuplicate,
+                8,
+            ),
+            (
+                b"\xF0\x07\x18\x04\x15\x00\x01m\x00",
+                Violation::TrailingBytes,
+                8,
+            ),
+            (b"\xF0\x02\x18\x05", Violation::PropertyLength, 3),
+            (
+                b"\xF0\x05\x18\x03\x21\x00\x01",
+                Violation::PropertyNotAllowed,
+                4,
+            ),
+        ] {
+            refused(V5, bytes, violation, offset);
+            refused(V311, bytes, Violation::PacketTypeNotInVersion, 0);
+        }
+    }
+
+    #[test]
+    fn every_reason_code() {
+        for value in 0..=u8::MAX {
+            let bytes = [0xF0, 6, value, 4, 0x15, 0, 1, b'm'];
+            match ReasonCode::from_u8(value) {
+                Some(reason) if reason.allowed_in(PacketType::Auth, None) => {
+                    valid(V5, &bytes, Auth::new(reason, &METHOD));
+                }
+                Some(reason) => {
+                    refused(V5, &bytes, Violation::ReasonCodeInvalid, 2);
+                    unsendable(V5, Auth::new(reason, &METHOD), Violation::ReasonCodeInvalid);
+                }
+                None => refused(V5, &bytes, Violation::ReasonCodeInvalid, 2),
+            }
+        }
+        let invalid = Violation::ReasonCodeInvalid;
+        refused_from(Role::Client, V5, b"\xF0\x01\x00", invalid, 2);
+        refused_from(Role::Server, V5, b"\xF0\x01\x19", invalid, 2);
+    }
+
+    #[test]
+    fn what_cannot_be_sent() {
+        let auth = Auth::new(ReasonCode::ContinueAuthentication, &METHOD);
+        unsendable(V311, auth, EncodeError::NeedsV5);
+        let list = [METHOD[0], Property::ReceiveMaximum(1)];
+        let auth = Auth::new(ReasonCode::ContinueAuthentication, &list);
+        unsendable(V5, auth, Violation::PropertyNotAllowed);
+    }
+}

@@ -126,3 +126,185 @@ pub(super) fn check_authentication(properties: &Properties<'_>) -> Result<(), En
 fn data_without_method(properties: &Properties<'_>) -> bool {
     properties.contains(AUTHENTICATION_DATA) && !properties.contains(AUTHENTICATION_METHOD)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{refused, unsendable, valid};
+    use super::*;
+    use crate::property::Property;
+    use crate::types::QoS;
+    use Version::{V5, V311};
+
+    #[test]
+    fn valid_packets() {
+        let success = Connack::new(ReasonCode::Success);
+        valid(V311, b"\x20\x02\x00\x00", success);
+        valid(
+            V311,
+            b"\x20\x02\x01\x00",
+            Connack {
+                session_present: true,
+                ..success
+            },
+        );
+        valid(
+            V311,
+            b"\x20\x02\x00\x05",
+            Connack::new(ReasonCode::NotAuthorized),
+        );
+        valid(V5, b"\x20\x03\x00\x00\x00", success);
+        valid(
+            V5,
+            b"\x20\x03\x01\x00\x00",
+            Connack {
+                session_present: true,
+                ..success
+            },
+        );
+        valid(
+            V5,
+            b"\x20\x03\x00\x87\x00",
+            Connack::new(ReasonCode::NotAuthorized),
+        );
+        let list = [
+            Property::SessionExpiryInterval(1),
+            Property::AssignedClientIdentifier("c"),
+            Property::ServerKeepAlive(2),
+            Property::AuthenticationMethod("m"),
+            Property::AuthenticationData(b"\x00"),
+            Property::ResponseInformation("r"),
+            Property::ServerReference("s"),
+            Property::ReasonString("t"),
+            Property::ReceiveMaximum(3),
+            Property::TopicAliasMaximum(4),
+            Property::MaximumQos(QoS::AtLeastOnce),
+            Property::RetainAvailable(false),
+            Property::UserProperty("k", "v"),
+            Property::MaximumPacketSize(5),
+            Property::WildcardSubscriptionAvailable(false),
+            Property::SubscriptionIdentifierAvailable(true),
+            Property::SharedSubscriptionAvailable(false),
+        ];
+        let bytes = b"\x20\x3F\x00\x00\x3C\x11\x00\x00\x00\x01\x12\x00\x01c\x13\x00\x02\
+            \x15\x00\x01m\x16\x00\x01\x00\x1A\x00\x01r\x1C\x00\x01s\x1F\x00\x01t\x21\x00\x03\
+            \x22\x00\x04\x24\x01\x25\x00\x26\x00\x01k\x00\x01v\x27\x00\x00\x00\x05\x28\x00\
+            \x29\x01\x2A\x00";
+        valid(
+            V5,
+            bytes,
+            Connack {
+                properties: (&list).into(),
+                ..success
+            },
+        );
+    }
+
+    #[test]
+    fn invalid_packets() {
+        for (version, bytes, violation, offset) in [
+            (V311, &b"\x20\x02\x02\x00"[..], Violation::ConnackFlags, 2),
+            (V5, b"\x20\x03\x80\x00\x00", Violation::ConnackFlags, 2),
+            (V5, b"\x20\x03\xFF\x00\x00", Violation::ConnackFlags, 2),
+            (
+                V311,
+                b"\x20\x02\x01\x05",
+                Violation::SessionPresentWithRefusal,
+                2,
+            ),
+            (
+                V5,
+                b"\x20\x03\x01\x80\x00",
+                Violation::SessionPresentWithRefusal,
+                2,
+            ),
+            (V311, b"\x20\x00", Violation::Truncated, 2),
+            (V311, b"\x20\x01\x00", Violation::Truncated, 3),
+            (V311, b"\x20\x03\x00\x00\x00", Violation::TrailingBytes, 4),
+            (V5, b"\x20\x02\x00\x00", Violation::Truncated, 4),
+            (V5, b"\x20\x04\x00\x00\x00\x00", Violation::TrailingBytes, 5),
+            (V5, b"\x20\x03\x00\x00\x01", Violation::PropertyLength, 4),
+            (
+                V5,
+                b"\x20\x06\x00\x00\x03\x21\x00\x00",
+                Violation::ReceiveMaximumZero,
+                6,
+            ),
+            (
+                V5,
+                b"\x20\x08\x00\x00\x05\x27\x00\x00\x00\x00",
+                Violation::MaximumPacketSizeZero,
+                6,
+            ),
+            (
+                V5,
+                b"\x20\x05\x00\x00\x02\x24\x02",
+                Violation::PropertyValue,
+                6,
+            ),
+            (
+                V5,
+                b"\x20\x05\x00\x00\x02\x17\x01",
+                Violation::PropertyNotAllowed,
+                5,
+            ),
+            (
+                V5,
+                b"\x20\x06\x00\x00\x03\x16\x00\x00",
+                Violation::AuthenticationDataWithoutMethod,
+                4,
+            ),
+        ] {
+            refused(version, bytes, violation, offset);
+        }
+    }
+
+    #[test]
+    fn every_reason_code() {
+        for value in 0..=u8::MAX {
+            let bytes = [0x20, 2, 0, value];
+            match ReasonCode::from_connect_return_code(value) {
+                Some(reason) => valid(V311, &bytes, Connack::new(reason)),
+                None => refused(V311, &bytes, Violation::ReasonCodeInvalid, 3),
+            }
+            let bytes = [0x20, 3, 0, value, 0];
+            match ReasonCode::from_u8(value) {
+                Some(reason) if reason.allowed_in(PacketType::Connack, None) => {
+                    let connack = Connack::new(reason);
+                    valid(V5, &bytes, connack);
+                    if reason.connect_return_code().is_none() {
+                        unsendable(V311, connack, EncodeError::NeedsV5);
+                    }
+                }
+                Some(reason) => {
+                    refused(V5, &bytes, Violation::ReasonCodeInvalid, 3);
+                    unsendable(V5, Connack::new(reason), Violation::ReasonCodeInvalid);
+                }
+                None => refused(V5, &bytes, Violation::ReasonCodeInvalid, 3),
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent() {
+        let refusal = Connack {
+            session_present: true,
+            ..Connack::new(ReasonCode::NotAuthorized)
+        };
+        unsendable(V311, refusal, Violation::SessionPresentWithRefusal);
+        unsendable(V5, refusal, Violation::SessionPresentWithRefusal);
+        let success = Connack::new(ReasonCode::Success);
+        let list = [Property::AuthenticationData(b"")];
+        let data = Connack {
+            properties: (&list).into(),
+            ..success
+        };
+        unsendable(V5, data, Violation::AuthenticationDataWithoutMethod);
+        unsendable(V311, data, EncodeError::NeedsV5);
+        let list = [Property::ContentType("")];
+        let wrong = Connack {
+            properties: (&list).into(),
+            ..success
+        };
+        unsendable(V5, wrong, Violation::PropertyNotAllowed);
+    }
+}

@@ -8,7 +8,6 @@ use super::first_byte;
 use crate::property::{Context, Properties};
 use crate::types::{PacketType, QoS, Version};
 use crate::violation::Violation;
-use crate::wire::varint::{self, Varint};
 use crate::wire::{EncodeError, Fault, Reader, writer};
 
 /// The protocol name of both versions [MQTT-3.1.2-1].
@@ -333,11 +332,10 @@ fn is_length_overlong(body: &Reader<'_>) -> bool {
     body.offset() as usize != needed
 }
 
-/// The version that the CONNECT at the beginning of `bytes` names, if it names one of the two.
-pub(super) fn named_version(bytes: &[u8]) -> Option<Version> {
-    let Varint::Value(length, count) = varint::read(bytes.get(1..)?) else {
-        return None;
-    };
-    let body = bytes.get(1 + count..)?.get(..length as usize)?;
+/// The version that the body of a CONNECT names, if it names one of the two.
+pub(super) fn named_version(body: &[u8]) -> Option<Version> {
     decode_version(&mut Reader::new(body, 0)).ok()
 }
+
+#[cfg(test)]
+mod tests;

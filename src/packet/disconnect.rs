@@ -94,3 +94,124 @@ impl Default for Disconnect<'_> {
         Self::new(ReasonCode::NORMAL_DISCONNECTION)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{decodes, refused, refused_from, unsendable, valid};
+    use super::super::{DecodeOptions, Packet};
+    use super::*;
+    use crate::property::Property;
+    use Version::{V5, V311};
+
+    #[test]
+    fn valid_packets() {
+        let normal = Disconnect::default();
+        valid(V311, b"\xE0\x00", normal);
+        valid(V5, b"\xE0\x00", normal);
+        decodes(V5, b"\xE0\x01\x00", normal);
+        decodes(V5, b"\xE0\x02\x00\x00", normal);
+        let failed = Disconnect::new(ReasonCode::ProtocolError);
+        valid(V5, b"\xE0\x01\x82", failed);
+        decodes(V5, b"\xE0\x02\x82\x00", failed);
+        let list = [
+            Property::SessionExpiryInterval(7),
+            Property::ReasonString("t"),
+            Property::UserProperty("k", "v"),
+            Property::ServerReference("s"),
+        ];
+        let bytes =
+            b"\xE0\x16\x00\x14\x11\x00\x00\x00\x07\x1F\x00\x01t\x26\x00\x01k\x00\x01v\x1C\x00\x01s";
+        valid(
+            V5,
+            bytes,
+            Disconnect {
+                properties: (&list).into(),
+                ..normal
+            },
+        );
+    }
+
+    #[test]
+    fn invalid_packets() {
+        for (version, bytes, violation, offset) in [
+            (V311, &b"\xE0\x01\x00"[..], Violation::TrailingBytes, 2),
+            (V5, b"\xE0\x03\x00\x00\x00", Violation::TrailingBytes, 4),
+            (V5, b"\xE0\x02\x00\x01", Violation::PropertyLength, 3),
+            (
+                V5,
+                b"\xE0\x05\x00\x03\x21\x00\x01",
+                Violation::PropertyNotAllowed,
+                4,
+            ),
+        ] {
+            refused(version, bytes, violation, offset);
+        }
+    }
+
+    #[test]
+    fn every_reason_code() {
+        for value in 0..=u8::MAX {
+            let bytes = [0xE0, 1, value];
+            let known = ReasonCode::from_u8(value);
+            let Some(reason) = known.filter(|code| code.allowed_in(PacketType::Disconnect, None))
+            else {
+                refused(V5, &bytes, Violation::ReasonCodeInvalid, 2);
+                if let Some(reason) = known {
+                    unsendable(V5, Disconnect::new(reason), Violation::ReasonCodeInvalid);
+                }
+                continue;
+            };
+            decodes(V5, &bytes, Disconnect::new(reason));
+            for sender in [Role::Client, Role::Server] {
+                if reason.allowed_in(PacketType::Disconnect, Some(sender)) {
+                    let options = DecodeOptions::new().with_sender(Some(sender));
+                    let found = Packet::decode(V5, &options, &mut &bytes[..]);
+                    assert_eq!(found, Ok(Some(Disconnect::new(reason).into())));
+                } else {
+                    refused_from(sender, V5, &bytes, Violation::ReasonCodeInvalid, 2);
+                }
+            }
+            if value != 0 {
+                unsendable(V311, Disconnect::new(reason), EncodeError::NeedsV5);
+            }
+        }
+        let invalid = Violation::ReasonCodeInvalid;
+        refused_from(Role::Server, V5, b"\xE0\x01\x04", invalid, 2);
+        refused_from(Role::Client, V5, b"\xE0\x01\x8B", invalid, 2);
+    }
+
+    /// [MQTT-3.14.2-2]
+    #[test]
+    fn session_expiry_comes_from_clients() {
+        let bytes = b"\xE0\x0B\x00\x09\x1F\x00\x01t\x11\x00\x00\x00\x01";
+        refused_from(
+            Role::Server,
+            V5,
+            bytes,
+            Violation::SessionExpiryFromServer,
+            8,
+        );
+        let options = DecodeOptions::new().with_sender(Some(Role::Client));
+        let found = Packet::decode(V5, &options, &mut &bytes[..]).unwrap();
+        let Some(Packet::Disconnect(disconnect)) = found else {
+            panic!()
+        };
+        assert_eq!(disconnect.properties.session_expiry_interval(), Some(1));
+    }
+
+    #[test]
+    fn what_cannot_be_sent() {
+        let list = [Property::ReasonString("t")];
+        let disconnect = Disconnect {
+            properties: (&list).into(),
+            ..Disconnect::default()
+        };
+        unsendable(V311, disconnect, EncodeError::NeedsV5);
+        let list = [Property::ReceiveMaximum(1)];
+        let disconnect = Disconnect {
+            properties: (&list).into(),
+            ..Disconnect::default()
+        };
+        unsendable(V5, disconnect, Violation::PropertyNotAllowed);
+    }
+}

@@ -212,3 +212,115 @@ fn list(f: &mut Formatter<'_>, items: impl Iterator<Item = impl Display>) -> fmt
     }
     f.write_str("]")
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::super::{ReasonCodes, SubscriptionOptions};
+    use super::*;
+    use crate::property::Property;
+    use crate::types::{PacketId, QoS, Version};
+
+    #[test]
+    fn one_line_each() {
+        let id = PacketId::new(3).unwrap();
+        let list = [
+            Property::ContentType("t"),
+            Property::UserProperty("k", "v\n"),
+        ];
+        let properties = Properties::from(&list);
+        let text = [Property::ReasonString("no")];
+        let options = SubscriptionOptions {
+            qos: QoS::AtLeastOnce,
+            no_local: true,
+            retain_as_published: true,
+            retain_handling: RetainHandling::DoNotSend,
+        };
+        let subscriptions = [
+            Subscription {
+                filter: "a/#",
+                options,
+            },
+            Subscription::new("b", QoS::AtMostOnce),
+        ];
+        let codes = [ReasonCode::GrantedQos1, ReasonCode::NotAuthorized];
+        let will = Will {
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            ..Will::new("w", b"gone")
+        };
+        let publish = Publish {
+            dup: true,
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            packet_id: Some(id),
+            topic_alias: Some(2),
+            message_expiry_interval: Some(9),
+            subscription_identifiers: (&[1, 2]).into(),
+            properties,
+            ..Publish::new("a/b", b"hello")
+        };
+        let connect = Connect {
+            will: Some(will),
+            user_name: Some("u"),
+            password: Some(b"p"),
+            ..Connect::new(Version::V5, "c")
+        };
+        for (packet, expected) in [
+            (
+                Packet::from(connect),
+                r#"CONNECT version=5.0 client_id="c" clean_start keep_alive=60 will=(qos=1 retain topic="w" payload=4 bytes) user_name="u" password=(hidden)"#,
+            ),
+            (
+                Connack {
+                    session_present: true,
+                    ..Connack::new(ReasonCode::Success)
+                }
+                .into(),
+                r#"CONNACK reason="0x00 Success" session_present"#,
+            ),
+            (
+                publish.into(),
+                r#"PUBLISH id=3 qos=1 retain dup topic="a/b" alias=2 expiry=9 subscription_identifiers=[1, 2] payload=5 bytes properties=[Content Type="t", User Property="k":"v\n"]"#,
+            ),
+            (Packet::Puback(Ack::new(id)), "PUBACK id=3"),
+            (
+                Packet::Pubrec(Ack {
+                    reason: ReasonCode::QuotaExceeded,
+                    properties: (&text).into(),
+                    ..Ack::new(id)
+                }),
+                r#"PUBREC id=3 reason="0x97 Quota exceeded" properties=[Reason String="no"]"#,
+            ),
+            (
+                Subscribe::new(id, &subscriptions).into(),
+                r#"SUBSCRIBE id=3 subscriptions=["a/#" qos=1 no_local retain_as_published retain_handling=2, "b" qos=0]"#,
+            ),
+            (
+                Suback::new(id, &codes).into(),
+                "SUBACK id=3 reasons=[0x01, 0x87]",
+            ),
+            (
+                Unsubscribe::new(id, &["a", "b"]).into(),
+                r#"UNSUBSCRIBE id=3 filters=["a", "b"]"#,
+            ),
+            (
+                Unsuback::new(id, ReasonCodes::EMPTY).into(),
+                "UNSUBACK id=3",
+            ),
+            (Packet::Pingreq, "PINGREQ"),
+            (Packet::Pingresp, "PINGRESP"),
+            (
+                Disconnect::default().into(),
+                r#"DISCONNECT reason="0x00 Normal disconnection""#,
+            ),
+            (
+                Auth::new(ReasonCode::ContinueAuthentication, &text).into(),
+                r#"AUTH reason="0x18 Continue authentication" properties=[Reason String="no"]"#,
+            ),
+        ] {
+            assert_eq!(packet.to_string(), expected);
+        }
+    }
+}

@@ -150,14 +150,13 @@ pub enum Packet<'a> {
     Auth(Auth<'a>),
 }
 
-/// A packet of which all bytes are there.
+/// A packet of which all bytes are there, and its first byte allowed.
 #[derive(Copy, Clone)]
 struct Frame<'a, 'o> {
     version: Version,
     options: &'o DecodeOptions,
     packet_type: PacketType,
-    /// All bytes, from the first of the packet on.
-    bytes: &'a [u8],
+    first: u8,
     header_length: usize,
     body: &'a [u8],
 }
@@ -166,7 +165,7 @@ struct Frame<'a, 'o> {
 /// any type would build it on the stack, in the size of the largest, and copy it.
 macro_rules! packet {
     ($frame:ident, $variant:ident, |$reader:ident| $decode:expr) => {{
-        let mut reader = Reader::of_body($frame.body, $frame.header_length);
+        let mut reader = $frame.reader();
         let $reader = &mut reader;
         match $decode {
             Ok(packet) if reader.is_empty() => Ok(Some(Packet::$variant(packet))),
@@ -177,29 +176,48 @@ macro_rules! packet {
 }
 
 impl<'a> Frame<'a, '_> {
+    /// The packets of which a connection has few. What they need of the stack is not made ready for the others.
     #[inline(never)]
-    fn decode_other(&self) -> Result<Option<Packet<'a>>, DecodeError> {
-        match self.packet_type {
-            PacketType::Connect => packet!(self, Connect, |r| Connect::decode(r)),
-            PacketType::Connack => packet!(self, Connack, |r| Connack::decode(self, r)),
-            PacketType::Subscribe => packet!(self, Subscribe, |r| Subscribe::decode(self, r)),
-            PacketType::Suback => packet!(self, Suback, |r| Suback::decode(self, r)),
-            PacketType::Unsubscribe => packet!(self, Unsubscribe, |r| Unsubscribe::decode(self, r)),
-            PacketType::Unsuback => packet!(self, Unsuback, |r| Unsuback::decode(self, r)),
-            PacketType::Disconnect => packet!(self, Disconnect, |r| Disconnect::decode(self, r)),
-            PacketType::Auth => packet!(self, Auth, |r| Auth::decode(self, r)),
-            PacketType::Pingreq if self.body.is_empty() => Ok(Some(Packet::Pingreq)),
-            PacketType::Pingresp if self.body.is_empty() => Ok(Some(Packet::Pingresp)),
-            _ => {
-                let reader = Reader::of_body(self.body, self.header_length);
-                Err(self.error(reader.fault(Violation::TrailingBytes)))
+    fn decode_other(
+        version: Version,
+        options: &DecodeOptions,
+        packet_type: PacketType,
+        header_length: usize,
+        body: &'a [u8],
+    ) -> Result<Option<Packet<'a>>, DecodeError> {
+        let frame = Frame {
+            version,
+            options,
+            packet_type,
+            first: first_byte(packet_type),
+            header_length,
+            body,
+        };
+        match frame.packet_type {
+            PacketType::Connect => packet!(frame, Connect, |r| Connect::decode(r)),
+            PacketType::Connack => packet!(frame, Connack, |r| Connack::decode(&frame, r)),
+            PacketType::Subscribe => packet!(frame, Subscribe, |r| Subscribe::decode(&frame, r)),
+            PacketType::Suback => packet!(frame, Suback, |r| Suback::decode(&frame, r)),
+            PacketType::Unsubscribe => {
+                packet!(frame, Unsubscribe, |r| Unsubscribe::decode(&frame, r))
             }
+            PacketType::Unsuback => packet!(frame, Unsuback, |r| Unsuback::decode(&frame, r)),
+            PacketType::Disconnect => packet!(frame, Disconnect, |r| Disconnect::decode(&frame, r)),
+            PacketType::Auth => packet!(frame, Auth, |r| Auth::decode(&frame, r)),
+            PacketType::Pingreq if frame.body.is_empty() => Ok(Some(Packet::Pingreq)),
+            PacketType::Pingresp if frame.body.is_empty() => Ok(Some(Packet::Pingresp)),
+            _ => Err(frame.error(frame.reader().fault(Violation::TrailingBytes))),
         }
     }
 
     #[inline(always)]
+    fn reader(&self) -> Reader<'a> {
+        Reader::of_body(self.body, self.header_length)
+    }
+
+    #[inline(always)]
     fn error(&self, fault: Fault) -> DecodeError {
-        error(self.version, self.bytes, fault)
+        body_error(self.version, self.packet_type, self.body, fault)
     }
 
     /// A reason code of 5.0 that this packet may carry.
@@ -280,51 +298,48 @@ impl<'a> Packet<'a> {
         };
         let packet_type = match read_first_byte(version, options.sender, first) {
             Ok(packet_type) => packet_type,
-            Err(violation) => return Err(error(version, bytes, Fault::new(violation, 0))),
+            Err(violation) => return Err(header_error(version, first, violation, 0)),
         };
         let (remaining_length, behind) = match behind.split_first() {
             Some((&byte, behind)) if byte < 0x80 => (usize::from(byte), behind),
             _ => match read_remaining_length(version, packet_type, behind) {
                 Ok(Some(read)) => read,
                 Ok(None) => return Ok(None),
-                Err(violation) => return Err(error(version, bytes, Fault::new(violation, 1))),
+                Err(violation) => return Err(header_error(version, first, violation, 1)),
             },
         };
         let header_length = bytes.len() - behind.len();
         if header_length + remaining_length > options.maximum_packet_size as usize {
-            return Err(error(
-                version,
-                bytes,
-                Fault::new(Violation::PacketTooLarge, 1),
-            ));
+            return Err(header_error(version, first, Violation::PacketTooLarge, 1));
         }
         let Some((body, rest)) = behind.split_at_checked(remaining_length) else {
             return match check_length(version, packet_type, header_length, remaining_length) {
                 Ok(()) => Ok(None),
-                Err(fault) => Err(error(version, bytes, fault)),
+                Err(offset) => Err(header_error(
+                    version,
+                    first,
+                    Violation::TrailingBytes,
+                    offset,
+                )),
             };
         };
         let frame = Frame {
             version,
             options,
             packet_type,
-            bytes,
+            first,
             header_length,
             body,
         };
-        // The packets of which a busy connection has many. The others have a function of their own, so
-        // that what they need of the stack is not made ready for these.
+        // The packets of which a busy connection has many; and no one is given the address of the frame, so that it
+        // stays in registers.
         let decoded = match packet_type {
-            PacketType::Publish => packet!(frame, Publish, |r| Publish::decode(&frame, r)),
+            PacketType::Publish => Publish::decode(&frame),
             PacketType::Puback => packet!(frame, Puback, |r| Ack::decode(&frame, r)),
             PacketType::Pubrec => packet!(frame, Pubrec, |r| Ack::decode(&frame, r)),
             PacketType::Pubrel => packet!(frame, Pubrel, |r| Ack::decode(&frame, r)),
             PacketType::Pubcomp => packet!(frame, Pubcomp, |r| Ack::decode(&frame, r)),
-            _ => {
-                // Of a copy, so that the frame itself has no address and stays in registers.
-                let copy = frame;
-                copy.decode_other()
-            }
+            _ => Frame::decode_other(version, options, packet_type, header_length, body),
         };
         if decoded.is_ok() {
             *input = rest;
@@ -460,14 +475,14 @@ fn read_remaining_length(
 }
 
 /// Whether the packet can have a body of this length, for those that have a fixed one. Reading the body finds the
-/// same, but only after it has been waited for.
+/// same, but only after it has been waited for. The error is where the bytes begin that are too many.
 #[cold]
 fn check_length(
     version: Version,
     packet_type: PacketType,
     header_length: usize,
     remaining_length: usize,
-) -> Result<(), Fault> {
+) -> Result<(), usize> {
     let expected = match (packet_type, version) {
         (PacketType::Pingreq | PacketType::Pingresp, _)
         | (PacketType::Disconnect, Version::V311) => 0,
@@ -483,9 +498,10 @@ fn check_length(
         _ => return Ok(()),
     };
     if remaining_length <= expected {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(header_length + expected)
     }
-    Err(Reader::of_body(&[], header_length + expected).fault(Violation::TrailingBytes))
 }
 
 /// Whether this side sends such packets.
@@ -507,17 +523,26 @@ const fn sends(sender: Role, packet_type: PacketType, version: Version) -> bool 
     )
 }
 
-/// Names the packet of a fault. A CONNECT breaks the rules of its own version, if it gets as far as naming it.
+/// What the fixed header breaks.
 #[cold]
-fn error(version: Version, bytes: &[u8], fault: Fault) -> DecodeError {
-    let packet_type = bytes
-        .first()
-        .and_then(|first| PacketType::from_u8(first >> 4));
+fn header_error(version: Version, first: u8, violation: Violation, offset: usize) -> DecodeError {
+    let offset = Reader::of_body(&[], offset).offset();
+    DecodeError::new(violation, PacketType::from_u8(first >> 4), version, offset)
+}
+
+/// What the body breaks. A CONNECT breaks the rules of its own version, if it gets as far as naming it.
+#[cold]
+fn body_error(version: Version, packet_type: PacketType, body: &[u8], fault: Fault) -> DecodeError {
     let version = match packet_type {
-        Some(PacketType::Connect) => connect::named_version(bytes).unwrap_or(version),
+        PacketType::Connect => connect::named_version(body).unwrap_or(version),
         _ => version,
     };
-    DecodeError::new(fault.violation(), packet_type, version, fault.offset())
+    DecodeError::new(
+        fault.violation(),
+        Some(packet_type),
+        version,
+        fault.offset(),
+    )
 }
 
 /// Refuses a reason code that this packet may not carry in 5.0.

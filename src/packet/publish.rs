@@ -3,13 +3,13 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::Frame;
+use super::{Frame, Packet, body_error};
 use crate::property::{
     Block, Context, MESSAGE_EXPIRY_INTERVAL, Properties, Property, RawProperties,
     SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS, check_subscription_identifier,
 };
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
-use crate::violation::Violation;
+use crate::violation::{DecodeError, Violation};
 use crate::wire::varint::{self, Varint};
 use crate::wire::{EncodeError, Fault, Reader, writer};
 
@@ -65,48 +65,93 @@ impl<'a> Publish<'a> {
 
     /// The flags have been checked.
     #[inline(always)]
-    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
-        let start = *reader;
-        let first = frame.bytes.first().copied().unwrap_or_default();
-        let Some(qos) = QoS::from_u8(first >> 1 & 0x03) else {
-            return Err(Fault::new(Violation::QosInvalid, 0));
-        };
-        let topic = reader.topic_name(Violation::TopicNameWildcard)?;
-        let packet_id = match qos {
-            QoS::AtMostOnce => None,
-            QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_id()?),
-        };
-        let publish = Self {
-            dup: first & 0x08 != 0,
-            qos,
-            retain: first & 0x01 != 0,
-            packet_id,
-            ..Self::new(topic, &[])
+    pub(super) fn decode(frame: &Frame<'a, '_>) -> Result<Option<Packet<'a>>, DecodeError> {
+        let mut reader = frame.reader();
+        let (topic, packet_id) = match decode_front(frame.first, &mut reader) {
+            Ok(front) => front,
+            Err(fault) => return Err(frame.error(fault)),
         };
         match (frame.version, reader.rest()) {
             (Version::V311, payload) | (Version::V5, [0, payload @ ..]) => {
-                // [MQTT-4.7.3-1], except with an alias (5.0, section 3.3.2.1).
+                // [MQTT-4.7.3-1]
                 if topic.is_empty() {
-                    return Err(start.fault(Violation::TopicNameEmpty));
+                    return Err(frame.error(frame.reader().fault(Violation::TopicNameEmpty)));
                 }
-                reader.take_rest();
-                Ok(Self { payload, ..publish })
+                Ok(Some(Packet::Publish(Self::with_flags(
+                    frame.first,
+                    topic,
+                    packet_id,
+                    payload,
+                ))))
             }
             (Version::V5, _) => {
-                let (read, payload) = PublishProperties::read(*reader, frame.options.sender)?;
-                if topic.is_empty() && read.topic_alias.is_none() {
-                    return Err(start.fault(Violation::TopicNameEmpty));
-                }
-                reader.take_rest();
-                Ok(Self {
-                    topic_alias: read.topic_alias,
-                    message_expiry_interval: read.message_expiry_interval,
-                    subscription_identifiers: read.subscription_identifiers,
-                    properties: read.properties,
-                    payload,
-                    ..publish
-                })
+                let sender = frame.options.sender;
+                Self::decode_back(frame.first, sender, frame.body, topic, packet_id, reader)
             }
+        }
+    }
+
+    /// The properties and what is behind them. Not inlined, so that what it needs of the stack is not made ready for
+    /// messages without properties.
+    #[inline(never)]
+    fn decode_back(
+        first: u8,
+        sender: Option<Role>,
+        body: &'a [u8],
+        topic: &'a str,
+        packet_id: Option<PacketId>,
+        mut reader: Reader<'a>,
+    ) -> Result<Option<Packet<'a>>, DecodeError> {
+        let error = |fault| Err(body_error(Version::V5, PacketType::Publish, body, fault));
+        let start = reader.back_to(body);
+        // [MQTT-3.3.4-6]
+        let context = match sender {
+            Some(Role::Client) => Context::PUBLISH.forbidding(
+                SUBSCRIPTION_IDENTIFIER,
+                Violation::SubscriptionIdentifierFromClient,
+            ),
+            Some(Role::Server) | None => Context::PUBLISH,
+        };
+        let (mut topic_alias, mut message_expiry_interval) = (None, None);
+        let block = match Block::read(&mut reader, context, |property| match property {
+            Property::TopicAlias(alias) => topic_alias = Some(alias),
+            Property::MessageExpiryInterval(seconds) => message_expiry_interval = Some(seconds),
+            _ => {}
+        }) {
+            Ok(block) => block,
+            Err(fault) => return error(fault),
+        };
+        // An alias may stand for the topic (5.0, section 3.3.2.1).
+        if topic.is_empty() && topic_alias.is_none() {
+            return error(start.fault(Violation::TopicNameEmpty));
+        }
+        Ok(Some(Packet::Publish(Self {
+            topic_alias,
+            message_expiry_interval,
+            subscription_identifiers: if block.contains(SUBSCRIPTION_IDENTIFIER) {
+                SubscriptionIdentifiers(Repr::Block(block.bytes()))
+            } else {
+                SubscriptionIdentifiers::EMPTY
+            },
+            properties: block.visible(),
+            ..Self::with_flags(first, topic, packet_id, reader.rest())
+        })))
+    }
+
+    /// A message without properties, with the flags of this first byte.
+    #[inline(always)]
+    fn with_flags(
+        first: u8,
+        topic: &'a str,
+        packet_id: Option<PacketId>,
+        payload: &'a [u8],
+    ) -> Self {
+        Self {
+            dup: first & 0x08 != 0,
+            qos: QoS::from_u8(first >> 1 & 0x03).unwrap_or_default(),
+            retain: first & 0x01 != 0,
+            packet_id,
+            ..Self::new(topic, payload)
         }
     }
 
@@ -150,21 +195,29 @@ impl<'a> Publish<'a> {
         }
         if version == Version::V5 {
             writer::varint(out, varint::value(measure.properties).unwrap_or_default());
-            if let Some(alias) = self.topic_alias {
-                out.push(TOPIC_ALIAS);
-                writer::u16(out, alias);
+            if measure.properties != 0 {
+                self.write_properties(out);
             }
-            if let Some(seconds) = self.message_expiry_interval {
-                out.push(MESSAGE_EXPIRY_INTERVAL);
-                writer::u32(out, seconds);
-            }
-            if !self.subscription_identifiers.is_empty() {
-                self.subscription_identifiers.write(out);
-            }
-            self.properties.write(out);
         }
         out.extend_from_slice(self.payload);
         Ok(())
+    }
+
+    #[inline(never)]
+    fn write_properties(&self, out: &mut Vec<u8>) {
+        if let Some(alias) = self.topic_alias {
+            out.push(TOPIC_ALIAS);
+            writer::u16(out, alias);
+        }
+        if let Some(seconds) = self.message_expiry_interval {
+            out.push(MESSAGE_EXPIRY_INTERVAL);
+            writer::u32(out, seconds);
+        }
+        for identifier in self.subscription_identifiers.iter() {
+            out.push(SUBSCRIPTION_IDENTIFIER);
+            writer::varint(out, identifier);
+        }
+        self.properties.write(out);
     }
 
     /// The number of bytes that [`Publish::encode`] appends.
@@ -244,47 +297,19 @@ impl Measure {
     }
 }
 
-/// What a PUBLISH of 5.0 may have more than one of 3.1.1.
-struct PublishProperties<'a> {
-    topic_alias: Option<u16>,
-    message_expiry_interval: Option<u32>,
-    subscription_identifiers: SubscriptionIdentifiers<'a>,
-    properties: Properties<'a>,
-}
-
-impl<'a> PublishProperties<'a> {
-    /// Reads the properties, and returns them with what is behind them. Not inlined, so that what it needs of the
-    /// stack is not made ready for messages without properties.
-    #[inline(never)]
-    fn read(mut reader: Reader<'a>, sender: Option<Role>) -> Result<(Self, &'a [u8]), Fault> {
-        // [MQTT-3.3.4-6]
-        let context = match sender {
-            Some(Role::Client) => Context::PUBLISH.forbidding(
-                SUBSCRIPTION_IDENTIFIER,
-                Violation::SubscriptionIdentifierFromClient,
-            ),
-            Some(Role::Server) | None => Context::PUBLISH,
-        };
-        let (mut topic_alias, mut message_expiry_interval) = (None, None);
-        let block = Block::read(&mut reader, context, |property| match property {
-            Property::TopicAlias(alias) => topic_alias = Some(alias),
-            Property::MessageExpiryInterval(seconds) => message_expiry_interval = Some(seconds),
-            _ => {}
-        })?;
-        let subscription_identifiers = if block.contains(SUBSCRIPTION_IDENTIFIER) {
-            SubscriptionIdentifiers(Repr::Block(block.bytes()))
-        } else {
-            SubscriptionIdentifiers::EMPTY
-        };
-        let properties = block.visible();
-        let read = Self {
-            topic_alias,
-            message_expiry_interval,
-            subscription_identifiers,
-            properties,
-        };
-        Ok((read, reader.rest()))
-    }
+/// Topic and packet identifier.
+#[inline(always)]
+fn decode_front<'a>(
+    first: u8,
+    reader: &mut Reader<'a>,
+) -> Result<(&'a str, Option<PacketId>), Fault> {
+    let topic = reader.topic_name(Violation::TopicNameWildcard)?;
+    let packet_id = if first & 0x06 == 0 {
+        None
+    } else {
+        Some(reader.packet_id()?)
+    };
+    Ok((topic, packet_id))
 }
 
 /// The Subscription Identifiers of a PUBLISH (5.0, section 3.3.2.3.8), each 1 to 268,435,455: those of a received
@@ -330,14 +355,6 @@ impl<'a> SubscriptionIdentifiers<'a> {
             return 0;
         }
         writer::total(self.iter().map(|identifier| 1 + varint::len(identifier)))
-    }
-
-    #[inline(never)]
-    fn write(&self, out: &mut Vec<u8>) {
-        for identifier in self.iter() {
-            out.push(SUBSCRIPTION_IDENTIFIER);
-            writer::varint(out, identifier);
-        }
     }
 
     fn check(&self) -> Result<(), EncodeError> {
@@ -392,3 +409,6 @@ impl fmt::Debug for SubscriptionIdentifiers<'_> {
         f.debug_list().entries(self.iter()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,16 +174,18 @@ pub(super) fn decode_filter<'a>(
     reader: &mut Reader<'a>,
 ) -> Result<&'a str, Fault> {
     let before = *reader;
-    let filter = reader.string()?;
-    if !unchecked_filters {
-        topic::check_filter(version, filter).map_err(|error| before.fault(error.into()))?;
+    if unchecked_filters {
+        return reader.string();
     }
+    // The check of the filter finds U+0000, too.
+    let filter = reader.utf8()?;
+    topic::check_filter(version, filter).map_err(|error| before.fault(error.into()))?;
     Ok(filter)
 }
 
 /// The same for a filter to be sent.
 pub(super) fn check_filter(version: Version, filter: &str) -> Result<(), EncodeError> {
-    writer::check_string(filter)?;
+    writer::check_binary(filter.as_bytes())?;
     topic::check_filter(version, filter).map_err(|error| EncodeError::Violation(error.into()))
 }
 
@@ -514,3 +516,6 @@ impl fmt::Debug for ReasonCodes<'_> {
         f.debug_list().entries(self.iter()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

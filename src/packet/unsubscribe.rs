@@ -258,3 +258,192 @@ impl<'a> Unsuback<'a> {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{BOTH, id, refused, unsendable, valid};
+    use super::super::{DecodeOptions, Packet};
+    use super::*;
+    use crate::property::Property;
+    use crate::reason::ReasonCode;
+    use Version::{V5, V311};
+
+    #[test]
+    fn valid_packets() {
+        let unsubscribe = Unsubscribe::new(id(1), &["a", "+/#"]);
+        valid(V311, b"\xA2\x0A\x00\x01\x00\x01a\x00\x03+/#", unsubscribe);
+        valid(V5, b"\xA2\x0B\x00\x01\x00\x00\x01a\x00\x03+/#", unsubscribe);
+        let list = [Property::UserProperty("", "")];
+        let unsubscribe = Unsubscribe {
+            properties: (&list).into(),
+            ..Unsubscribe::new(id(1), &["a"])
+        };
+        valid(
+            V5,
+            b"\xA2\x0B\x00\x01\x05\x26\x00\x00\x00\x00\x00\x01a",
+            unsubscribe,
+        );
+    }
+
+    #[test]
+    fn invalid_packets() {
+        for (version, bytes, violation, offset) in [
+            (
+                V311,
+                &b"\xA2\x05\x00\x00\x00\x01a"[..],
+                Violation::PacketIdZero,
+                2,
+            ),
+            (V311, b"\xA2\x02\x00\x01", Violation::NoTopicFilters, 4),
+            (V5, b"\xA2\x03\x00\x01\x00", Violation::NoTopicFilters, 5),
+            (V5, b"\xA2\x02\x00\x01", Violation::Truncated, 4),
+            (
+                V311,
+                b"\xA2\x06\x00\x01\x00\x01a\x00",
+                Violation::Truncated,
+                7,
+            ),
+            (
+                V311,
+                b"\xA2\x04\x00\x01\x00\x00",
+                Violation::TopicFilterEmpty,
+                4,
+            ),
+            (
+                V311,
+                b"\xA2\x06\x00\x01\x00\x02a#",
+                Violation::TopicFilterWildcard,
+                4,
+            ),
+            (
+                V5,
+                b"\xA2\x0D\x00\x01\x00\x00\x08$share/g",
+                Violation::ShareNameInvalid,
+                5,
+            ),
+            (
+                V311,
+                b"\xA2\x05\x00\x01\x00\x01\x00",
+                Violation::NullCharacter,
+                4,
+            ),
+            (
+                V311,
+                b"\xA2\x05\x00\x01\x00\x01\x80",
+                Violation::Utf8Invalid,
+                4,
+            ),
+            (
+                V5,
+                b"\xA2\x08\x00\x01\x02\x0B\x01\x00\x01a",
+                Violation::PropertyNotAllowed,
+                5,
+            ),
+        ] {
+            refused(version, bytes, violation, offset);
+        }
+    }
+
+    #[test]
+    fn unchecked_filters() {
+        let options = DecodeOptions::new().with_unchecked_filters(true);
+        let bytes = b"\xA2\x06\x00\x01\x00\x02a#";
+        let found = Packet::decode(V311, &options, &mut &bytes[..])
+            .unwrap()
+            .unwrap();
+        assert_eq!(found, Unsubscribe::new(id(1), &["a#"]).into());
+        unsendable(V311, found, Violation::TopicFilterWildcard);
+    }
+
+    #[test]
+    fn what_cannot_be_sent() {
+        for version in BOTH {
+            let none: [&str; 0] = [];
+            unsendable(
+                version,
+                Unsubscribe::new(id(1), &none),
+                Violation::NoTopicFilters,
+            );
+            unsendable(
+                version,
+                Unsubscribe::new(id(1), &["a", "#/a"]),
+                Violation::TopicFilterWildcard,
+            );
+            unsendable(
+                version,
+                Unsubscribe::new(id(1), &["a", ""]),
+                Violation::TopicFilterEmpty,
+            );
+        }
+    }
+
+    #[test]
+    fn filters_of_a_received_packet() {
+        let bytes = b"\xA2\x08\x00\x01\x00\x01a\x00\x01b";
+        let found = Packet::decode(V311, &DecodeOptions::new(), &mut &bytes[..]).unwrap();
+        let Some(Packet::Unsubscribe(unsubscribe)) = found else {
+            panic!()
+        };
+        assert_eq!(unsubscribe.filters.len(), 2);
+        assert!(unsubscribe.filters.iter().eq(["a", "b"]));
+        assert_ne!(unsubscribe.filters, (&["a"]).into());
+    }
+
+    #[test]
+    fn valid_unsubacks() {
+        valid(
+            V311,
+            b"\xB0\x02\x00\x01",
+            Unsuback::new(id(1), ReasonCodes::EMPTY),
+        );
+        let codes = [ReasonCode::Success, ReasonCode::NoSubscriptionExisted];
+        let unsuback = Unsuback::new(id(1), &codes);
+        valid(V5, b"\xB0\x05\x00\x01\x00\x00\x11", unsuback);
+        unsendable(V311, unsuback, EncodeError::NeedsV5);
+        let list = [Property::ReasonString("")];
+        let unsuback = Unsuback {
+            properties: (&list).into(),
+            ..unsuback
+        };
+        valid(V5, b"\xB0\x08\x00\x01\x03\x1F\x00\x00\x00\x11", unsuback);
+        unsendable(
+            V5,
+            Unsuback::new(id(1), ReasonCodes::EMPTY),
+            Violation::NoReasonCodes,
+        );
+    }
+
+    #[test]
+    fn invalid_unsubacks() {
+        for (version, bytes, violation, offset) in [
+            (V311, &b"\xB0\x02\x00\x00"[..], Violation::PacketIdZero, 2),
+            (V311, b"\xB0\x03\x00\x01\x00", Violation::TrailingBytes, 4),
+            (V311, b"\xB0\x01\x00", Violation::Truncated, 2),
+            (V5, b"\xB0\x02\x00\x01", Violation::Truncated, 4),
+            (V5, b"\xB0\x03\x00\x01\x00", Violation::NoReasonCodes, 5),
+        ] {
+            refused(version, bytes, violation, offset);
+        }
+    }
+
+    #[test]
+    fn every_reason_code() {
+        for value in 0..=u8::MAX {
+            let bytes = [0xB0, 4, 0, 1, 0, value];
+            match ReasonCode::from_u8(value) {
+                Some(code) if code.allowed_in(PacketType::Unsuback, None) => {
+                    valid(V5, &bytes, Unsuback::new(id(1), &[code]));
+                }
+                Some(code) => {
+                    refused(V5, &bytes, Violation::ReasonCodeInvalid, 5);
+                    unsendable(
+                        V5,
+                        Unsuback::new(id(1), &[code]),
+                        Violation::ReasonCodeInvalid,
+                    );
+                }
+                None => refused(V5, &bytes, Violation::ReasonCodeInvalid, 5),
+            }
+        }
+    }
+}

@@ -59,7 +59,6 @@ impl<'a> Properties<'a> {
     }
 
     /// Properties in the form they have on the wire, without their length, that were checked before.
-    #[allow(dead_code)]
     pub(crate) const fn from_encoded(bytes: &'a [u8], present: u64) -> Self {
         Self(Repr::Block { bytes, present })
     }
@@ -67,6 +66,10 @@ impl<'a> Properties<'a> {
     /// Reads the length and the properties behind it, and checks everything about them that `context` decides.
     #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>, context: Context) -> Result<Self, Fault> {
+        if let Some(rest) = reader.behind_empty_block() {
+            *reader = rest;
+            return Ok(Self::EMPTY);
+        }
         // A reader whose address goes nowhere stays in registers.
         let (properties, rest) = Self::read_from(*reader, context)?;
         *reader = rest;
@@ -570,7 +573,6 @@ fn visible(bytes: &[u8], present: u64) -> impl Iterator<Item = &[u8]> {
     RawProperties(bytes).filter(move |raw| hidden & bit(split(raw).0) == 0)
 }
 
-#[allow(dead_code)]
 fn forwardable(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     RawProperties(bytes).filter(|raw| FORWARDABLE & bit(split(raw).0) != 0)
 }

@@ -65,6 +65,7 @@ impl<'a> Reader<'a> {
         Self::new(body, (header_length + body.len()) as u32)
     }
 
+    /// Everything that is left.
     #[inline(always)]
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.rest
@@ -75,10 +76,9 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// Everything that is left.
-    #[inline(always)]
-    pub(crate) fn take_rest(&mut self) -> &'a [u8] {
-        core::mem::take(&mut self.rest)
+    /// A reader of the body that this one is at some place of.
+    pub(crate) const fn back_to(&self, body: &'a [u8]) -> Self {
+        Self::new(body, self.end)
     }
 
     /// Where the next field begins, in bytes from the first byte of the packet.
@@ -140,6 +140,14 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    /// A string in which the caller looks for U+0000 itself.
+    #[inline(always)]
+    pub(crate) fn utf8(&mut self) -> Result<&'a str, Fault> {
+        let before = *self;
+        let bytes = self.binary()?;
+        core::str::from_utf8(bytes).map_err(|_| before.fault(Violation::Utf8Invalid))
+    }
+
     #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<&'a str, Fault> {
         let before = *self;
@@ -174,6 +182,15 @@ impl<'a> Reader<'a> {
             Varint::Value(..) => Err(self.fault(Violation::VariableByteIntegerOverlong)),
             Varint::Incomplete => Err(self.fault(Violation::Truncated)),
             Varint::TooLong => Err(self.fault(Violation::VariableByteIntegerTooLong)),
+        }
+    }
+
+    /// What is behind the next block if its length is 0, as that of most property blocks.
+    #[inline(always)]
+    pub(crate) const fn behind_empty_block(&self) -> Option<Self> {
+        match self.rest {
+            [0, rest @ ..] => Some(Self::new(rest, self.end)),
+            _ => None,
         }
     }
 
