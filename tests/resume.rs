@@ -710,3 +710,34 @@ fn the_link_cut_at_every_byte_of_the_opening() {
         }
     }
 }
+
+/// The quota holds back PUBLISH and nothing else (MQTT-3.3.4-8, MQTT-4.9.0-3).
+#[test]
+fn a_pubrel_does_not_wait_for_the_quota() {
+    let setup = Setup {
+        server: Options::new().with_manual_acknowledgement(true),
+        ..Setup::persistent(Version::V5)
+    };
+    let mut pair = Pair::connected(setup);
+    for (text, qos) in [
+        ("open 1", QoS::AtLeastOnce),
+        ("open 2", QoS::AtLeastOnce),
+        ("released", QoS::ExactlyOnce),
+    ] {
+        publish(&mut pair, true, message("t", text, qos));
+    }
+    pair.drive();
+    pair.to_server.budget = Some(0);
+    // The peer, unlike ours, does not keep the order.
+    pair.inject_to_client(&[0x50, 2, 0, 3]);
+    pair.drive();
+    pair.cut();
+    pair.clear();
+    pair.setup.server = pair.setup.server.with_receive_maximum(1);
+    pair.connect();
+    pair.drive();
+    let sent = pair.packets(&pair.to_server.sent);
+    assert!(sent[1].starts_with("PUBREL id=3"), "{sent:#?}");
+    assert!(sent[2].starts_with("PUBLISH id=1 qos=1 dup"), "{sent:#?}");
+    assert_eq!(pair.client().send_quota(), 0);
+}
