@@ -29,7 +29,9 @@ fn decode(c: &mut Criterion) {
             group.bench_function(name, |b| {
                 b.iter(|| {
                     let mut input = black_box(bytes.as_slice());
-                    black_box(Packet::decode(version, &options, &mut input)).is_ok()
+                    if let Ok(Some(packet)) = Packet::decode(version, &options, &mut input) {
+                        black_box(&packet);
+                    }
                 });
             });
         }

@@ -44,8 +44,12 @@ macro_rules! violations {
                 match self { $(Self::$variant => $text,)* }
             }
 
-            #[cfg(test)]
             const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The violation with this discriminant.
+            pub(crate) fn from_u8(value: u8) -> Self {
+                Self::ALL.get(usize::from(value)).copied().unwrap_or(Self::Truncated)
+            }
         }
     };
 }

@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{check_reason, first_byte, read_reason};
+use super::{Frame, check_reason, first_byte};
 use crate::property::{Context, Properties};
 use crate::reason::ReasonCode;
-use crate::types::{PacketId, PacketType, Role, Version};
+use crate::types::{PacketId, PacketType, Version};
 use crate::wire::{EncodeError, Fault, Reader, writer};
 
 /// One of the four acknowledgements of a message: which one, the [`Packet`](crate::Packet) around it tells.
@@ -31,17 +31,12 @@ impl<'a> Ack<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn decode(
-        packet_type: PacketType,
-        version: Version,
-        sender: Option<Role>,
-        reader: &mut Reader<'a>,
-    ) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let mut ack = Self::new(reader.packet_id()?);
         // 3.1.1 has nothing more. In 5.0 what is left out is a success, and no properties; a reason code without
         // a property length is taken whatever it says (section 3.4.2.2.1).
-        if version == Version::V5 && !reader.is_empty() {
-            ack.reason = read_reason(reader, packet_type, sender)?;
+        if frame.version == Version::V5 && !reader.is_empty() {
+            ack.reason = frame.read_reason(reader)?;
             if !reader.is_empty() {
                 ack.properties = Properties::read(reader, Context::ACK)?;
             }
@@ -56,18 +51,21 @@ impl<'a> Ack<'a> {
         version: Version,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        if version == Version::V311 && self.reason != ReasonCode::Success {
+        let [high, low] = self.packet_id.get().to_be_bytes();
+        if self.reason == ReasonCode::Success && self.properties.is_empty() {
+            // All there is in 3.1.1, and in 5.0 the shortest form (section 3.4.2.1).
+            out.extend_from_slice(&[first_byte(packet_type), 2, high, low]);
+            return Ok(());
+        }
+        if version == Version::V311 {
             return Err(EncodeError::NeedsV5);
         }
         check_reason(self.reason, packet_type)?;
-        self.properties.check_block(version, Context::ACK)?;
+        self.properties.check(Context::ACK)?;
         writer::begin(out, first_byte(packet_type), self.remaining_length(version))?;
-        writer::u16(out, self.packet_id.get());
+        out.extend_from_slice(&[high, low, self.reason.as_u8()]);
         if !self.properties.is_empty() {
-            out.push(self.reason.as_u8());
             self.properties.write_block(version, out);
-        } else if self.reason != ReasonCode::Success {
-            out.push(self.reason.as_u8());
         }
         Ok(())
     }

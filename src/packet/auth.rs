@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{check_reason, first_byte, read_reason};
+use super::{Frame, check_reason, first_byte};
 use crate::property::{AUTHENTICATION_METHOD, Context, Properties};
 use crate::reason::ReasonCode;
-use crate::types::{PacketType, Role, Version};
+use crate::types::{PacketType, Version};
 use crate::violation::Violation;
 use crate::wire::{EncodeError, Fault, Reader, writer};
 
@@ -32,13 +32,13 @@ impl<'a> Auth<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn decode(sender: Option<Role>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let mut auth = Self {
             reason: ReasonCode::Success,
             properties: Properties::EMPTY,
         };
         if !reader.is_empty() {
-            auth.reason = read_reason(reader, PacketType::Auth, sender)?;
+            auth.reason = frame.read_reason(reader)?;
             if !reader.is_empty() {
                 let before = *reader;
                 auth.properties = Properties::read(reader, Context::AUTH)?;

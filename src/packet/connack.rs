@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{check_reason, first_byte, read_reason};
+use super::{Frame, check_reason, first_byte};
 use crate::property::{AUTHENTICATION_DATA, AUTHENTICATION_METHOD, Context, Properties};
 use crate::reason::ReasonCode;
 use crate::types::{PacketType, Version};
@@ -32,7 +32,7 @@ impl<'a> Connack<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn decode(version: Version, reader: &mut Reader<'a>) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let start = *reader;
         let flags = reader.u8()?;
         // 5.0: [MQTT-3.2.2-1]; 3.1.1: section 3.2.2.1
@@ -41,8 +41,8 @@ impl<'a> Connack<'a> {
         }
         let session_present = flags == 1;
         let reason_at = *reader;
-        let reason = match version {
-            Version::V5 => read_reason(reader, PacketType::Connack, None)?,
+        let reason = match frame.version {
+            Version::V5 => frame.read_reason(reader)?,
             Version::V311 => ReasonCode::from_connect_return_code(reader.u8()?)
                 .ok_or_else(|| reason_at.fault(Violation::ReasonCodeInvalid))?,
         };
@@ -50,7 +50,7 @@ impl<'a> Connack<'a> {
         if session_present && reason != ReasonCode::Success {
             return Err(start.fault(Violation::SessionPresentWithRefusal));
         }
-        let properties = match version {
+        let properties = match frame.version {
             Version::V5 => read_authenticated(reader, Context::CONNACK)?,
             Version::V311 => Properties::EMPTY,
         };

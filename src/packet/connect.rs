@@ -82,10 +82,7 @@ impl<'a> Connect<'a> {
         // Before all else, so that a server can answer a version it does not speak.
         let version = decode_version(reader)?;
         if version == Version::V5 && is_length_overlong(&start) {
-            return Err(Fault {
-                violation: Violation::VariableByteIntegerOverlong,
-                offset: 1,
-            });
+            return Err(Fault::new(Violation::VariableByteIntegerOverlong, 1));
         }
         let flags_at = *reader;
         let flags = reader.u8()?;

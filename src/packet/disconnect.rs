@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{check_reason, first_byte, read_reason};
+use super::{Frame, check_reason, first_byte};
 use crate::property::{Context, Properties, SESSION_EXPIRY_INTERVAL};
 use crate::reason::ReasonCode;
 use crate::types::{PacketType, Role, Version};
@@ -29,18 +29,14 @@ impl<'a> Disconnect<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn decode(
-        version: Version,
-        sender: Option<Role>,
-        reader: &mut Reader<'a>,
-    ) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let mut disconnect = Self::default();
         // 3.1.1 has neither. In 5.0 what is left out is 0x00, and no properties (section 3.14.2).
-        if version == Version::V5 && !reader.is_empty() {
-            disconnect.reason = read_reason(reader, PacketType::Disconnect, sender)?;
+        if frame.version == Version::V5 && !reader.is_empty() {
+            disconnect.reason = frame.read_reason(reader)?;
             if !reader.is_empty() {
                 // [MQTT-3.14.2-2]
-                let context = match sender {
+                let context = match frame.options.sender {
                     Some(Role::Server) => Context::DISCONNECT
                         .forbidding(SESSION_EXPIRY_INTERVAL, Violation::SessionExpiryFromServer),
                     Some(Role::Client) | None => Context::DISCONNECT,

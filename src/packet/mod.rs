@@ -150,31 +150,91 @@ pub enum Packet<'a> {
     Auth(Auth<'a>),
 }
 
-/// The fixed header of a packet.
-struct Header {
+/// A packet of which all bytes are there.
+#[derive(Copy, Clone)]
+struct Frame<'a, 'o> {
+    version: Version,
+    options: &'o DecodeOptions,
     packet_type: PacketType,
-    /// The length of the header itself.
-    length: usize,
-    remaining_length: usize,
+    /// All bytes, from the first of the packet on.
+    bytes: &'a [u8],
+    header_length: usize,
+    body: &'a [u8],
 }
 
-/// What the first byte alone breaks, for each of its values: the reserved type, the flags of the others
-/// [MQTT-2.1.3-1; 3.1.1: MQTT-2.2.2-1], and of PUBLISH [MQTT-3.3.1-2, MQTT-3.3.1-4].
-static FIRST_BYTE: [Option<Violation>; 256] = {
+/// Decodes the body of a frame. Each use builds its packet where the caller wants it: one `match` that yields a packet of
+/// any type would build it on the stack, in the size of the largest, and copy it.
+macro_rules! packet {
+    ($frame:ident, $variant:ident, |$reader:ident| $decode:expr) => {{
+        let mut reader = Reader::of_body($frame.body, $frame.header_length);
+        let $reader = &mut reader;
+        match $decode {
+            Ok(packet) if reader.is_empty() => Ok(Some(Packet::$variant(packet))),
+            Ok(_) => Err($frame.error(reader.fault(Violation::TrailingBytes))),
+            Err(fault) => Err($frame.error(fault)),
+        }
+    }};
+}
+
+impl<'a> Frame<'a, '_> {
+    #[inline(never)]
+    fn decode_other(&self) -> Result<Option<Packet<'a>>, DecodeError> {
+        match self.packet_type {
+            PacketType::Connect => packet!(self, Connect, |r| Connect::decode(r)),
+            PacketType::Connack => packet!(self, Connack, |r| Connack::decode(self, r)),
+            PacketType::Subscribe => packet!(self, Subscribe, |r| Subscribe::decode(self, r)),
+            PacketType::Suback => packet!(self, Suback, |r| Suback::decode(self, r)),
+            PacketType::Unsubscribe => packet!(self, Unsubscribe, |r| Unsubscribe::decode(self, r)),
+            PacketType::Unsuback => packet!(self, Unsuback, |r| Unsuback::decode(self, r)),
+            PacketType::Disconnect => packet!(self, Disconnect, |r| Disconnect::decode(self, r)),
+            PacketType::Auth => packet!(self, Auth, |r| Auth::decode(self, r)),
+            PacketType::Pingreq if self.body.is_empty() => Ok(Some(Packet::Pingreq)),
+            PacketType::Pingresp if self.body.is_empty() => Ok(Some(Packet::Pingresp)),
+            _ => {
+                let reader = Reader::of_body(self.body, self.header_length);
+                Err(self.error(reader.fault(Violation::TrailingBytes)))
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn error(&self, fault: Fault) -> DecodeError {
+        error(self.version, self.bytes, fault)
+    }
+
+    /// A reason code of 5.0 that this packet may carry.
+    #[inline(always)]
+    fn read_reason(&self, reader: &mut Reader<'_>) -> Result<ReasonCode, Fault> {
+        let before = *reader;
+        match ReasonCode::from_u8(reader.u8()?) {
+            Some(reason) if reason.allowed_in(self.packet_type, self.options.sender) => Ok(reason),
+            _ => Err(before.fault(Violation::ReasonCodeInvalid)),
+        }
+    }
+}
+
+/// What the first byte alone breaks, for each of its values.
+static FIRST_BYTE_V311: [Option<Violation>; 256] = first_bytes(Version::V311);
+static FIRST_BYTE_V5: [Option<Violation>; 256] = first_bytes(Version::V5);
+
+const fn first_bytes(version: Version) -> [Option<Violation>; 256] {
     let mut table = [None; 256];
     let mut rest: &mut [Option<Violation>] = &mut table;
     let mut first: u8 = 0;
     while let Some((entry, behind)) = rest.split_first_mut() {
-        *entry = check_first_byte(first);
+        *entry = check_first_byte(version, first);
         rest = behind;
         first = first.wrapping_add(1);
     }
     table
-};
+}
 
-const fn check_first_byte(first: u8) -> Option<Violation> {
+/// The packet type, and the flags: of PUBLISH [MQTT-3.3.1-2, MQTT-3.3.1-4], of the others [MQTT-2.1.3-1; 3.1.1:
+/// MQTT-2.2.2-1].
+const fn check_first_byte(version: Version, first: u8) -> Option<Violation> {
     match (first >> 4, first & 0x0F) {
         (0, _) => Some(Violation::PacketTypeReserved),
+        (15, _) if matches!(version, Version::V311) => Some(Violation::PacketTypeNotInVersion),
         (3, 0x6 | 0x7 | 0xE | 0xF) => Some(Violation::QosInvalid),
         (3, 0x8 | 0x9) => Some(Violation::DupWithQos0),
         (3, _) | (6 | 8 | 10, 0x2) => None,
@@ -215,73 +275,61 @@ impl<'a> Packet<'a> {
         input: &mut &'a [u8],
     ) -> Result<Option<Self>, DecodeError> {
         let bytes = *input;
-        let Some(&first) = bytes.first() else {
+        let Some((&first, behind)) = bytes.split_first() else {
             return Ok(None);
         };
-        let header = match Header::read(version, options, first, bytes) {
-            Ok(Some(header)) => header,
-            Ok(None) => return Ok(None),
-            Err(fault) => return Err(error(version, bytes, fault)),
+        let packet_type = match read_first_byte(version, options.sender, first) {
+            Ok(packet_type) => packet_type,
+            Err(violation) => return Err(error(version, bytes, Fault::new(violation, 0))),
         };
-        let body = bytes.get(header.length..).unwrap_or_default();
-        let Some((body, rest)) = body.split_at_checked(header.remaining_length) else {
-            return match header.check_length(version) {
+        let (remaining_length, behind) = match behind.split_first() {
+            Some((&byte, behind)) if byte < 0x80 => (usize::from(byte), behind),
+            _ => match read_remaining_length(version, packet_type, behind) {
+                Ok(Some(read)) => read,
+                Ok(None) => return Ok(None),
+                Err(violation) => return Err(error(version, bytes, Fault::new(violation, 1))),
+            },
+        };
+        let header_length = bytes.len() - behind.len();
+        if header_length + remaining_length > options.maximum_packet_size as usize {
+            return Err(error(
+                version,
+                bytes,
+                Fault::new(Violation::PacketTooLarge, 1),
+            ));
+        }
+        let Some((body, rest)) = behind.split_at_checked(remaining_length) else {
+            return match check_length(version, packet_type, header_length, remaining_length) {
                 Ok(()) => Ok(None),
                 Err(fault) => Err(error(version, bytes, fault)),
             };
         };
-        match Self::decode_body(version, options, first, &header, body) {
-            Ok(packet) => {
-                *input = rest;
-                Ok(Some(packet))
-            }
-            Err(fault) => Err(error(version, bytes, fault)),
-        }
-    }
-
-    #[inline(always)]
-    fn decode_body(
-        version: Version,
-        options: &DecodeOptions,
-        first: u8,
-        header: &Header,
-        body: &'a [u8],
-    ) -> Result<Self, Fault> {
-        let sender = options.sender;
-        let end = u32::try_from(header.length + body.len()).unwrap_or(u32::MAX);
-        let mut reader = Reader::new(body, end);
-        let reader = &mut reader;
-        let packet_type = header.packet_type;
-        let packet = match packet_type {
-            PacketType::Connect => Self::Connect(Connect::decode(reader)?),
-            PacketType::Connack => Self::Connack(Connack::decode(version, reader)?),
-            PacketType::Publish => {
-                // The rest of the packet is the payload.
-                return Ok(Self::Publish(Publish::decode(
-                    version, sender, first, reader,
-                )?));
-            }
-            PacketType::Puback => Self::Puback(Ack::decode(packet_type, version, sender, reader)?),
-            PacketType::Pubrec => Self::Pubrec(Ack::decode(packet_type, version, sender, reader)?),
-            PacketType::Pubrel => Self::Pubrel(Ack::decode(packet_type, version, sender, reader)?),
-            PacketType::Pubcomp => {
-                Self::Pubcomp(Ack::decode(packet_type, version, sender, reader)?)
-            }
-            PacketType::Subscribe => Self::Subscribe(Subscribe::decode(version, options, reader)?),
-            PacketType::Suback => Self::Suback(Suback::decode(version, reader)?),
-            PacketType::Unsubscribe => {
-                Self::Unsubscribe(Unsubscribe::decode(version, options, reader)?)
-            }
-            PacketType::Unsuback => Self::Unsuback(Unsuback::decode(version, reader)?),
-            PacketType::Pingreq => Self::Pingreq,
-            PacketType::Pingresp => Self::Pingresp,
-            PacketType::Disconnect => {
-                Self::Disconnect(Disconnect::decode(version, sender, reader)?)
-            }
-            PacketType::Auth => Self::Auth(Auth::decode(sender, reader)?),
+        let frame = Frame {
+            version,
+            options,
+            packet_type,
+            bytes,
+            header_length,
+            body,
         };
-        reader.finish()?;
-        Ok(packet)
+        // The packets of which a busy connection has many. The others have a function of their own, so
+        // that what they need of the stack is not made ready for these.
+        let decoded = match packet_type {
+            PacketType::Publish => packet!(frame, Publish, |r| Publish::decode(&frame, r)),
+            PacketType::Puback => packet!(frame, Puback, |r| Ack::decode(&frame, r)),
+            PacketType::Pubrec => packet!(frame, Pubrec, |r| Ack::decode(&frame, r)),
+            PacketType::Pubrel => packet!(frame, Pubrel, |r| Ack::decode(&frame, r)),
+            PacketType::Pubcomp => packet!(frame, Pubcomp, |r| Ack::decode(&frame, r)),
+            _ => {
+                // Of a copy, so that the frame itself has no address and stays in registers.
+                let copy = frame;
+                copy.decode_other()
+            }
+        };
+        if decoded.is_ok() {
+            *input = rest;
+        }
+        decoded
     }
 
     /// Appends the packet to `out`.
@@ -366,86 +414,78 @@ macro_rules! from {
 
 from!(Connect Connack Publish Subscribe Suback Unsubscribe Unsuback Disconnect Auth);
 
-impl Header {
-    /// Everything that the fixed header tells; `None` if it is not yet complete.
-    #[inline(always)]
-    fn read(
-        version: Version,
-        options: &DecodeOptions,
-        first: u8,
-        bytes: &[u8],
-    ) -> Result<Option<Self>, Fault> {
-        let fault = |violation, offset| Fault { violation, offset };
-        let packet_type = match PacketType::from_u8(first >> 4) {
-            Some(packet_type) => packet_type,
-            None => return Err(fault(Violation::PacketTypeReserved, 0)),
-        };
-        if packet_type == PacketType::Auth && version == Version::V311 {
-            return Err(fault(Violation::PacketTypeNotInVersion, 0));
-        }
-        if let Some(violation) = FIRST_BYTE.get(usize::from(first)).copied().flatten() {
-            return Err(fault(violation, 0));
-        }
-        if let Some(sender) = options.sender {
-            if !sends(sender, packet_type, version) {
-                return Err(fault(Violation::PacketTypeWrongDirection, 0));
-            }
-        }
-        let (remaining_length, length) = match bytes.get(1) {
-            Some(&byte) if byte < 0x80 => (u32::from(byte), 2),
-            _ => match varint::read(bytes.get(1..).unwrap_or_default()) {
-                Varint::Value(value, count) => {
-                    // 3.1.1 demands no shortest form (section 2.2.3), 5.0 does [MQTT-1.5.5-1]. The version of a
-                    // CONNECT is not known yet.
-                    if version == Version::V5
-                        && packet_type != PacketType::Connect
-                        && count != varint::len(value)
-                    {
-                        return Err(fault(Violation::VariableByteIntegerOverlong, 1));
-                    }
-                    (value, 1 + count)
-                }
-                Varint::Incomplete => return Ok(None),
-                Varint::TooLong => return Err(fault(Violation::RemainingLengthTooLong, 1)),
-            },
-        };
-        let remaining_length = remaining_length as usize;
-        if length + remaining_length > options.maximum_packet_size as usize {
-            return Err(fault(Violation::PacketTooLarge, 1));
-        }
-        Ok(Some(Self {
-            packet_type,
-            length,
-            remaining_length,
-        }))
+/// The packet type, if the first byte is one that this sender may send.
+#[inline(always)]
+fn read_first_byte(
+    version: Version,
+    sender: Option<Role>,
+    first: u8,
+) -> Result<PacketType, Violation> {
+    let table = match version {
+        Version::V311 => &FIRST_BYTE_V311,
+        Version::V5 => &FIRST_BYTE_V5,
+    };
+    if let Some(violation) = table.get(usize::from(first)).copied().flatten() {
+        return Err(violation);
     }
+    let packet_type = PacketType::from_u8(first >> 4).ok_or(Violation::PacketTypeReserved)?;
+    match sender {
+        Some(sender) if !sends(sender, packet_type, version) => {
+            Err(Violation::PacketTypeWrongDirection)
+        }
+        _ => Ok(packet_type),
+    }
+}
 
-    /// Whether a body of this length can be that of a packet whose length is fixed. Decoding the body
-    /// finds the same, but only after it has been waited for.
-    fn check_length(&self, version: Version) -> Result<(), Fault> {
-        let expected = match (self.packet_type, version) {
-            (PacketType::Pingreq | PacketType::Pingresp, _)
-            | (PacketType::Disconnect, Version::V311) => 0,
-            (
-                PacketType::Connack
-                | PacketType::Puback
-                | PacketType::Pubrec
-                | PacketType::Pubrel
-                | PacketType::Pubcomp
-                | PacketType::Unsuback,
-                Version::V311,
-            ) => 2,
-            _ => return Ok(()),
-        };
-        if self.remaining_length <= expected {
-            return Ok(());
+/// The remaining length, and what is behind it, if it has more than one byte; `None` if it is not complete.
+fn read_remaining_length(
+    version: Version,
+    packet_type: PacketType,
+    bytes: &[u8],
+) -> Result<Option<(usize, &[u8])>, Violation> {
+    match varint::read(bytes) {
+        // 3.1.1 demands no shortest form (section 2.2.3), 5.0 does [MQTT-1.5.5-1]. Which of the two a CONNECT
+        // has to obey is not known before its body.
+        Varint::Value(value, count)
+            if version == Version::V5
+                && packet_type != PacketType::Connect
+                && count != varint::len(value) =>
+        {
+            Err(Violation::VariableByteIntegerOverlong)
         }
-        let offset = u32::try_from(self.length + expected).unwrap_or(u32::MAX);
-        Err(Fault {
-            violation: Violation::TrailingBytes,
-            offset,
-        })
+        Varint::Value(value, count) => Ok(bytes.get(count..).map(|rest| (value as usize, rest))),
+        Varint::Incomplete => Ok(None),
+        Varint::TooLong => Err(Violation::RemainingLengthTooLong),
     }
+}
+
+/// Whether the packet can have a body of this length, for those that have a fixed one. Reading the body finds the
+/// same, but only after it has been waited for.
+#[cold]
+fn check_length(
+    version: Version,
+    packet_type: PacketType,
+    header_length: usize,
+    remaining_length: usize,
+) -> Result<(), Fault> {
+    let expected = match (packet_type, version) {
+        (PacketType::Pingreq | PacketType::Pingresp, _)
+        | (PacketType::Disconnect, Version::V311) => 0,
+        (
+            PacketType::Connack
+            | PacketType::Puback
+            | PacketType::Pubrec
+            | PacketType::Pubrel
+            | PacketType::Pubcomp
+            | PacketType::Unsuback,
+            Version::V311,
+        ) => 2,
+        _ => return Ok(()),
+    };
+    if remaining_length <= expected {
+        return Ok(());
+    }
+    Err(Reader::of_body(&[], header_length + expected).fault(Violation::TrailingBytes))
 }
 
 /// Whether this side sends such packets.
@@ -477,24 +517,10 @@ fn error(version: Version, bytes: &[u8], fault: Fault) -> DecodeError {
         Some(PacketType::Connect) => connect::named_version(bytes).unwrap_or(version),
         _ => version,
     };
-    DecodeError::new(fault.violation, packet_type, version, fault.offset)
+    DecodeError::new(fault.violation(), packet_type, version, fault.offset())
 }
 
-/// A reason code of 5.0 that this packet may carry.
-#[inline(always)]
-fn read_reason(
-    reader: &mut Reader<'_>,
-    packet_type: PacketType,
-    sender: Option<Role>,
-) -> Result<ReasonCode, Fault> {
-    let before = *reader;
-    match ReasonCode::from_u8(reader.u8()?) {
-        Some(reason) if reason.allowed_in(packet_type, sender) => Ok(reason),
-        _ => Err(before.fault(Violation::ReasonCodeInvalid)),
-    }
-}
-
-/// The same for a reason code to be sent.
+/// Refuses a reason code that this packet may not carry in 5.0.
 fn check_reason(reason: ReasonCode, packet_type: PacketType) -> Result<(), EncodeError> {
     if reason.allowed_in(packet_type, None) {
         Ok(())

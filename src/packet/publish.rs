@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::Frame;
 use crate::property::{
     Block, Context, MESSAGE_EXPIRY_INTERVAL, Properties, Property, RawProperties,
     SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS, check_subscription_identifier,
@@ -62,70 +63,51 @@ impl<'a> Publish<'a> {
         }
     }
 
-    /// The flags in `first` have been checked.
+    /// The flags have been checked.
     #[inline(always)]
-    pub(super) fn decode(
-        version: Version,
-        sender: Option<Role>,
-        first: u8,
-        reader: &mut Reader<'a>,
-    ) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let start = *reader;
+        let first = frame.bytes.first().copied().unwrap_or_default();
         let Some(qos) = QoS::from_u8(first >> 1 & 0x03) else {
-            return Err(Fault {
-                violation: Violation::QosInvalid,
-                offset: 0,
-            });
+            return Err(Fault::new(Violation::QosInvalid, 0));
         };
         let topic = reader.topic_name(Violation::TopicNameWildcard)?;
         let packet_id = match qos {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_id()?),
         };
-        let mut publish = Self {
+        let publish = Self {
             dup: first & 0x08 != 0,
             qos,
             retain: first & 0x01 != 0,
             packet_id,
             ..Self::new(topic, &[])
         };
-        if version == Version::V5 {
-            publish.decode_properties(sender, reader)?;
-        }
-        // [MQTT-4.7.3-1], except with an alias (5.0, section 3.3.2.1).
-        if topic.is_empty() && publish.topic_alias.is_none() {
-            return Err(start.fault(Violation::TopicNameEmpty));
-        }
-        publish.payload = reader.rest();
-        Ok(publish)
-    }
-
-    #[inline(always)]
-    fn decode_properties(
-        &mut self,
-        sender: Option<Role>,
-        reader: &mut Reader<'a>,
-    ) -> Result<(), Fault> {
-        // [MQTT-3.3.4-6]
-        let context = match sender {
-            Some(Role::Client) => Context::PUBLISH.forbidding(
-                SUBSCRIPTION_IDENTIFIER,
-                Violation::SubscriptionIdentifierFromClient,
-            ),
-            Some(Role::Server) | None => Context::PUBLISH,
-        };
-        let block = Block::read(reader, context, |property| match property {
-            Property::TopicAlias(alias) => self.topic_alias = Some(alias),
-            Property::MessageExpiryInterval(seconds) => {
-                self.message_expiry_interval = Some(seconds);
+        match (frame.version, reader.rest()) {
+            (Version::V311, payload) | (Version::V5, [0, payload @ ..]) => {
+                // [MQTT-4.7.3-1], except with an alias (5.0, section 3.3.2.1).
+                if topic.is_empty() {
+                    return Err(start.fault(Violation::TopicNameEmpty));
+                }
+                reader.take_rest();
+                Ok(Self { payload, ..publish })
             }
-            _ => {}
-        })?;
-        self.properties = block.visible(context);
-        if block.contains(SUBSCRIPTION_IDENTIFIER) {
-            self.subscription_identifiers = SubscriptionIdentifiers(Repr::Block(block.bytes()));
+            (Version::V5, _) => {
+                let (read, payload) = PublishProperties::read(*reader, frame.options.sender)?;
+                if topic.is_empty() && read.topic_alias.is_none() {
+                    return Err(start.fault(Violation::TopicNameEmpty));
+                }
+                reader.take_rest();
+                Ok(Self {
+                    topic_alias: read.topic_alias,
+                    message_expiry_interval: read.message_expiry_interval,
+                    subscription_identifiers: read.subscription_identifiers,
+                    properties: read.properties,
+                    payload,
+                    ..publish
+                })
+            }
         }
-        Ok(())
     }
 
     /// Appends the packet to `out`. In 5.0 the properties are written in this order: topic alias, message
@@ -156,9 +138,8 @@ impl<'a> Publish<'a> {
                 out.push(MESSAGE_EXPIRY_INTERVAL);
                 writer::u32(out, seconds);
             }
-            for identifier in self.subscription_identifiers.iter() {
-                out.push(SUBSCRIPTION_IDENTIFIER);
-                writer::varint(out, identifier);
+            if !self.subscription_identifiers.is_empty() {
+                self.subscription_identifiers.write(out);
             }
             self.properties.write(out);
         }
@@ -208,11 +189,10 @@ impl<'a> Publish<'a> {
         if version == Version::V311 {
             return 0;
         }
-        let identifiers = self.subscription_identifiers.iter();
         writer::total([
             self.topic_alias.map_or(0, |_| 3),
             self.message_expiry_interval.map_or(0, |_| 5),
-            writer::total(identifiers.map(|identifier| 1 + varint::len(identifier))),
+            self.subscription_identifiers.encoded_len(),
             self.properties.encoded_len(),
         ])
     }
@@ -230,6 +210,49 @@ impl<'a> Publish<'a> {
     }
 }
 
+/// What a PUBLISH of 5.0 may have more than one of 3.1.1.
+struct PublishProperties<'a> {
+    topic_alias: Option<u16>,
+    message_expiry_interval: Option<u32>,
+    subscription_identifiers: SubscriptionIdentifiers<'a>,
+    properties: Properties<'a>,
+}
+
+impl<'a> PublishProperties<'a> {
+    /// Reads the properties, and returns them with what is behind them. Not inlined, so that what it needs of the
+    /// stack is not made ready for messages without properties.
+    #[inline(never)]
+    fn read(mut reader: Reader<'a>, sender: Option<Role>) -> Result<(Self, &'a [u8]), Fault> {
+        // [MQTT-3.3.4-6]
+        let context = match sender {
+            Some(Role::Client) => Context::PUBLISH.forbidding(
+                SUBSCRIPTION_IDENTIFIER,
+                Violation::SubscriptionIdentifierFromClient,
+            ),
+            Some(Role::Server) | None => Context::PUBLISH,
+        };
+        let (mut topic_alias, mut message_expiry_interval) = (None, None);
+        let block = Block::read(&mut reader, context, |property| match property {
+            Property::TopicAlias(alias) => topic_alias = Some(alias),
+            Property::MessageExpiryInterval(seconds) => message_expiry_interval = Some(seconds),
+            _ => {}
+        })?;
+        let subscription_identifiers = if block.contains(SUBSCRIPTION_IDENTIFIER) {
+            SubscriptionIdentifiers(Repr::Block(block.bytes()))
+        } else {
+            SubscriptionIdentifiers::EMPTY
+        };
+        let properties = block.visible();
+        let read = Self {
+            topic_alias,
+            message_expiry_interval,
+            subscription_identifiers,
+            properties,
+        };
+        Ok((read, reader.rest()))
+    }
+}
+
 /// The Subscription Identifiers of a PUBLISH (5.0, section 3.3.2.3.8), each 1 to 268,435,455: those of a received
 /// packet, or a slice to be sent.
 ///
@@ -239,14 +262,14 @@ pub struct SubscriptionIdentifiers<'a>(Repr<'a>);
 
 #[derive(Copy, Clone)]
 enum Repr<'a> {
-    /// A checked property block, with its other properties.
+    /// A checked property block that has one of them, among other properties; or nothing.
     Block(&'a [u8]),
     List(&'a [u32]),
 }
 
 impl<'a> SubscriptionIdentifiers<'a> {
     /// None.
-    pub const EMPTY: Self = Self(Repr::List(&[]));
+    pub const EMPTY: Self = Self(Repr::Block(&[]));
 
     /// The values in the order of the packet.
     pub fn iter(&self) -> impl Iterator<Item = u32> + Clone + use<'a> {
@@ -261,8 +284,26 @@ impl<'a> SubscriptionIdentifiers<'a> {
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.iter().next().is_none()
+    pub const fn is_empty(&self) -> bool {
+        match self.0 {
+            Repr::Block(block) => block.is_empty(),
+            Repr::List(list) => list.is_empty(),
+        }
+    }
+
+    fn encoded_len(&self) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
+        writer::total(self.iter().map(|identifier| 1 + varint::len(identifier)))
+    }
+
+    #[inline(never)]
+    fn write(&self, out: &mut Vec<u8>) {
+        for identifier in self.iter() {
+            out.push(SUBSCRIPTION_IDENTIFIER);
+            writer::varint(out, identifier);
+        }
     }
 
     fn check(&self) -> Result<(), EncodeError> {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{DecodeOptions, check_reason, first_byte};
+use super::{Frame, check_reason, first_byte};
 use crate::property::{Context, Properties};
 use crate::reason::ReasonCode;
 use crate::topic;
@@ -67,7 +67,12 @@ pub struct Subscriptions<'a>(List<'a>);
 
 #[derive(Copy, Clone)]
 enum List<'a> {
-    Block { bytes: &'a [u8], count: u32 },
+    Block {
+        bytes: &'a [u8],
+        count: u32,
+        /// The version by whose rules all has been checked; `None` if the syntax of the filters has not.
+        checked: Option<Version>,
+    },
     Slice(&'a [Subscription<'a>]),
 }
 
@@ -203,11 +208,8 @@ impl<'a> Subscribe<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn decode(
-        version: Version,
-        options: &DecodeOptions,
-        reader: &mut Reader<'a>,
-    ) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        let (version, unchecked) = (frame.version, frame.options.unchecked_filters);
         let packet_id = reader.packet_id()?;
         let properties = match version {
             Version::V5 => Properties::read(reader, Context::SUBSCRIBE)?,
@@ -219,10 +221,14 @@ impl<'a> Subscribe<'a> {
         }
         let mut count = 0;
         while !reader.is_empty() {
-            Subscription::decode(version, options.unchecked_filters(), reader)?;
+            Subscription::decode(version, unchecked, reader)?;
             count += 1;
         }
-        let subscriptions = Subscriptions(List::Block { bytes, count });
+        let subscriptions = Subscriptions(List::Block {
+            bytes,
+            count,
+            checked: (!unchecked).then_some(version),
+        });
         Ok(Self {
             packet_id,
             subscriptions,
@@ -240,9 +246,7 @@ impl<'a> Subscribe<'a> {
         if self.subscriptions.is_empty() {
             return Err(Violation::NoTopicFilters.into());
         }
-        self.subscriptions
-            .iter()
-            .try_for_each(|subscription| subscription.check(version))?;
+        self.subscriptions.check(version)?;
         writer::begin(
             out,
             first_byte(PacketType::Subscribe),
@@ -308,6 +312,15 @@ impl<'a> Subscriptions<'a> {
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    fn check(&self, version: Version) -> Result<(), EncodeError> {
+        match self.0 {
+            List::Block { checked, .. } if checked == Some(version) => Ok(()),
+            _ => self
+                .iter()
+                .try_for_each(|subscription| subscription.check(version)),
+        }
+    }
 }
 
 impl<'a> From<&'a [Subscription<'a>]> for Subscriptions<'a> {
@@ -348,13 +361,13 @@ impl<'a> Suback<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn decode(version: Version, reader: &mut Reader<'a>) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let packet_id = reader.packet_id()?;
-        let properties = match version {
+        let properties = match frame.version {
             Version::V5 => Properties::read(reader, Context::ACK)?,
             Version::V311 => Properties::EMPTY,
         };
-        let reason_codes = ReasonCodes::decode(PacketType::Suback, version, reader)?;
+        let reason_codes = ReasonCodes::decode(frame, reader)?;
         Ok(Self {
             packet_id,
             reason_codes,
@@ -402,11 +415,7 @@ impl<'a> ReasonCodes<'a> {
 
     /// The rest of the packet.
     #[inline(always)]
-    pub(super) fn decode(
-        packet_type: PacketType,
-        version: Version,
-        reader: &mut Reader<'a>,
-    ) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let bytes = reader.rest();
         if bytes.is_empty() {
             return Err(reader.fault(Violation::NoReasonCodes));
@@ -414,7 +423,7 @@ impl<'a> ReasonCodes<'a> {
         while !reader.is_empty() {
             let before = *reader;
             let good = ReasonCode::from_u8(reader.u8()?)
-                .is_some_and(|code| is_allowed(code, packet_type, version));
+                .is_some_and(|code| is_allowed(code, frame.packet_type, frame.version));
             if !good {
                 return Err(before.fault(Violation::ReasonCodeInvalid));
             }

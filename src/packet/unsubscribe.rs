@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::subscribe::{ReasonCodes, check_filter, decode_filter};
-use super::{DecodeOptions, first_byte};
+use super::{Frame, first_byte};
 use crate::property::{Context, Properties};
 use crate::types::{PacketId, PacketType, Version};
 use crate::violation::Violation;
@@ -40,7 +40,12 @@ pub struct TopicFilters<'a>(List<'a>);
 
 #[derive(Copy, Clone)]
 enum List<'a> {
-    Block { bytes: &'a [u8], count: u32 },
+    Block {
+        bytes: &'a [u8],
+        count: u32,
+        /// The version by whose rules all has been checked; `None` if the syntax of the filters has not.
+        checked: Option<Version>,
+    },
     Slice(&'a [&'a str]),
 }
 
@@ -56,11 +61,8 @@ impl<'a> Unsubscribe<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn decode(
-        version: Version,
-        options: &DecodeOptions,
-        reader: &mut Reader<'a>,
-    ) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        let (version, unchecked) = (frame.version, frame.options.unchecked_filters);
         let packet_id = reader.packet_id()?;
         let properties = match version {
             Version::V5 => Properties::read(reader, Context::UNSUBSCRIBE)?,
@@ -72,10 +74,14 @@ impl<'a> Unsubscribe<'a> {
         }
         let mut count = 0;
         while !reader.is_empty() {
-            decode_filter(version, options.unchecked_filters(), reader)?;
+            decode_filter(version, unchecked, reader)?;
             count += 1;
         }
-        let filters = TopicFilters(List::Block { bytes, count });
+        let filters = TopicFilters(List::Block {
+            bytes,
+            count,
+            checked: (!unchecked).then_some(version),
+        });
         Ok(Self {
             packet_id,
             filters,
@@ -93,9 +99,7 @@ impl<'a> Unsubscribe<'a> {
         if self.filters.is_empty() {
             return Err(Violation::NoTopicFilters.into());
         }
-        self.filters
-            .iter()
-            .try_for_each(|filter| check_filter(version, filter))?;
+        self.filters.check(version)?;
         writer::begin(
             out,
             first_byte(PacketType::Unsubscribe),
@@ -156,6 +160,15 @@ impl<'a> TopicFilters<'a> {
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    fn check(&self, version: Version) -> Result<(), EncodeError> {
+        match self.0 {
+            List::Block { checked, .. } if checked == Some(version) => Ok(()),
+            _ => self
+                .iter()
+                .try_for_each(|filter| check_filter(version, filter)),
+        }
+    }
 }
 
 impl<'a> From<&'a [&'a str]> for TopicFilters<'a> {
@@ -196,14 +209,14 @@ impl<'a> Unsuback<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn decode(version: Version, reader: &mut Reader<'a>) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let packet_id = reader.packet_id()?;
-        Ok(match version {
+        Ok(match frame.version {
             Version::V311 => Self::new(packet_id, ReasonCodes::EMPTY),
             Version::V5 => Self {
                 packet_id,
                 properties: Properties::read(reader, Context::ACK)?,
-                reason_codes: ReasonCodes::decode(PacketType::Unsuback, version, reader)?,
+                reason_codes: ReasonCodes::decode(frame, reader)?,
             },
         })
     }

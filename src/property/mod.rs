@@ -4,8 +4,6 @@ mod table;
 mod view;
 
 pub(crate) use table::Context;
-#[cfg(test)]
-pub(crate) use table::bit;
 pub(crate) use table::{
     AUTHENTICATION_DATA, AUTHENTICATION_METHOD, MESSAGE_EXPIRY_INTERVAL, SESSION_EXPIRY_INTERVAL,
     SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS,

@@ -1,4 +1,4 @@
-use super::table::{ALL, FORWARDABLE, LIFTED};
+use super::table::{ALL, FORWARDABLE, LIFTED, bit};
 use super::*;
 use crate::types::Version;
 use alloc::string::ToString;
@@ -57,7 +57,7 @@ fn read(block: &[u8], context: Context) -> Result<Properties<'_>, Fault> {
 }
 
 fn fault(violation: Violation, offset: u32) -> Result<Properties<'static>, Fault> {
-    Err(Fault { violation, offset })
+    Err(Fault::new(violation, offset))
 }
 
 const CONTEXTS: [(Context, u16); 9] = [
@@ -158,10 +158,7 @@ fn every_property_cut_short() {
             let mut reader = Reader::new(&packet, 100);
             let start = 100 - u32::try_from(bytes.len()).unwrap();
             let result = Properties::read(&mut reader, context).map(|_| ());
-            let error = Fault {
-                violation: Violation::PropertyLength,
-                offset: start,
-            };
+            let error = Fault::new(Violation::PropertyLength, start);
             assert_eq!(result, Err(error), "{name} cut to {cut}");
         }
     }

@@ -51,17 +51,32 @@ impl<'a> Properties<'a> {
     /// No properties.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Repr::List(&[]))
+        // A block, as all received properties are, so that a decoder has one form to deal with.
+        Self(Repr::Block {
+            bytes: &[],
+            present: 0,
+        })
     }
 
     /// Properties in the form they have on the wire, without their length, that were checked before.
+    #[allow(dead_code)]
     pub(crate) const fn from_encoded(bytes: &'a [u8], present: u64) -> Self {
         Self(Repr::Block { bytes, present })
     }
 
     /// Reads the length and the properties behind it, and checks everything about them that `context` decides.
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>, context: Context) -> Result<Self, Fault> {
-        Ok(Block::read(reader, context, |_| {})?.visible(context))
+        // A reader whose address goes nowhere stays in registers.
+        let (properties, rest) = Self::read_from(*reader, context)?;
+        *reader = rest;
+        Ok(properties)
+    }
+
+    #[inline(never)]
+    fn read_from(mut reader: Reader<'a>, context: Context) -> Result<(Self, Reader<'a>), Fault> {
+        let block = Block::read(&mut reader, context, |_| {})?;
+        Ok((block.visible(), reader))
     }
 
     /// All properties in their order.
@@ -130,6 +145,7 @@ impl<'a> Properties<'a> {
     }
 
     /// Refuses what [`Properties::read`] would refuse in this place.
+    #[inline]
     pub(crate) fn check(&self, context: Context) -> Result<(), EncodeError> {
         let allowed = context.allowed & !context.lifted;
         match self.0 {
@@ -180,6 +196,7 @@ impl<'a> Properties<'a> {
     }
 
     /// [`Properties::check`], and in 3.1.1 there must be none.
+    #[inline]
     pub(crate) fn check_block(
         &self,
         version: Version,
@@ -386,6 +403,9 @@ pub(crate) struct Block<'a> {
     bytes: &'a [u8],
     /// The identifiers of all properties in it.
     present: u64,
+    /// Without those that are fields of their packet. If these come first, as those do that this crate writes,
+    /// they are cut off, and what is left is copied as it is when it is sent on.
+    visible: Properties<'a>,
 }
 
 impl<'a> Block<'a> {
@@ -401,7 +421,10 @@ impl<'a> Block<'a> {
     ) -> Result<Self, Fault> {
         let mut block = reader.block()?;
         let bytes = block.rest();
+        let mut visible = bytes;
         let mut present = 0;
+        let mut seen = false;
+        let mut hiding = 0;
         while !block.is_empty() {
             let start = block;
             // Identifiers are Variable Byte Integers, but none has two bytes, so a first byte of 0x80 and
@@ -416,28 +439,39 @@ impl<'a> Block<'a> {
             }
             present |= this;
             match Property::read_value(id, &mut block) {
-                Ok(property) => visit(property),
-                Err(fault) if fault.violation == Violation::Truncated => {
+                Ok(property) if this & context.lifted == 0 => {
+                    seen = true;
+                    visit(property);
+                }
+                Ok(property) => {
+                    if seen {
+                        hiding = HIDING;
+                    } else {
+                        visible = block.rest();
+                    }
+                    visit(property);
+                }
+                Err(fault) if fault.violation() == Violation::Truncated => {
                     return Err(start.fault(Violation::PropertyLength));
                 }
                 Err(fault) => return Err(fault),
             }
         }
-        Ok(Self { bytes, present })
+        let visible = Properties(Repr::Block {
+            bytes: visible,
+            present: present & !context.lifted | hiding,
+        });
+        Ok(Self {
+            bytes,
+            present,
+            visible,
+        })
     }
 
     /// The properties that are not fields of their packet.
     #[inline(always)]
-    pub(crate) const fn visible(&self, context: Context) -> Properties<'a> {
-        let hiding = if self.present & context.lifted == 0 {
-            0
-        } else {
-            HIDING
-        };
-        Properties(Repr::Block {
-            bytes: self.bytes,
-            present: self.present & !context.lifted | hiding,
-        })
+    pub(crate) const fn visible(&self) -> Properties<'a> {
+        self.visible
     }
 
     #[inline(always)]
@@ -495,6 +529,7 @@ fn value_len(id: u8, bytes: &[u8]) -> Option<usize> {
     })
 }
 
+#[inline(never)]
 fn check_list(list: &[Property<'_>], allowed: u64) -> Result<(), EncodeError> {
     let mut present = 0;
     for property in list {

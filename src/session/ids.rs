@@ -57,7 +57,7 @@ impl IdSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use alloc::collections::BTreeSet;
 
     #[test]
     fn behaves_as_a_set() {

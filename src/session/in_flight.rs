@@ -168,6 +168,7 @@ impl Default for InFlight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     fn entry(id: PacketId, handle: u64) -> Entry {
         Entry {

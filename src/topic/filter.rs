@@ -125,44 +125,45 @@ const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
 
 /// Whether there is no U+0000, and each wildcard fills its level, `#` the last one.
 fn well_formed(filter: &[u8]) -> bool {
-    let mut from = 0;
-    while let Some(at) = find_special(filter, from) {
-        let starts_level = at == 0 || filter.get(at - 1) == Some(&b'/');
-        let fills_level = matches!(skip(filter, at), [b'+' | b'#'] | [b'+', b'/', ..]);
-        if !starts_level || !fills_level {
+    let Some(last) = filter.last_chunk() else {
+        return filter
+            .iter()
+            .enumerate()
+            .all(|(at, &byte)| !(byte == 0 || is_wildcard(byte)) || is_in_place(filter, at));
+    };
+    let mut at = 0;
+    let mut rest = filter;
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        if !are_in_place(filter, at, chunk) {
             return false;
         }
-        from = at + 1;
+        at += 8;
+        rest = behind;
+    }
+    // The last eight, some of them again, so that no tail is left to be done byte by byte.
+    are_in_place(filter, filter.len() - 8, last)
+}
+
+/// Whether all wildcards in `chunk`, which stands at `at`, are in their places.
+#[inline(always)]
+fn are_in_place(filter: &[u8], at: usize, chunk: &[u8; 8]) -> bool {
+    let word = u64::from_le_bytes(*chunk);
+    // `#` and `+` differ in one bit.
+    let mut marks = zeros((word | (ONES * 0x08)) ^ (ONES * 0x2B)) | zeros(word);
+    // A mark above another may be wrong, but not if the lower one is in its place: then a slash is between them.
+    while marks != 0 {
+        if !is_in_place(filter, at + marks.trailing_zeros() as usize / 8) {
+            return false;
+        }
+        marks &= marks - 1;
     }
     true
 }
 
-/// Where the first wildcard or U+0000 at or behind `from` stands. Those before it must be in their places.
-fn find_special(filter: &[u8], mut from: usize) -> Option<usize> {
-    // `#` and `+` differ in one bit.
-    let marks = |chunk: &[u8; 8]| {
-        let word = u64::from_le_bytes(*chunk);
-        zeros((word | (ONES * 0x08)) ^ (ONES * 0x2B)) | zeros(word)
-    };
-    let first = |marks: u64| marks.trailing_zeros() as usize / 8;
-    let mut rest = skip(filter, from);
-    while let Some((chunk, behind)) = rest.split_first_chunk() {
-        let marks = marks(chunk);
-        if marks != 0 {
-            return Some(from + first(marks));
-        }
-        from += 8;
-        rest = behind;
-    }
-    let at = match filter.last_chunk() {
-        // Again eight bytes, without the marks of those that were looked at before.
-        Some(last) if !rest.is_empty() => {
-            let marks = marks(last) >> (8 * (8 - rest.len()));
-            (marks != 0).then(|| first(marks))
-        }
-        _ => rest.iter().position(|&byte| byte == 0 || is_wildcard(byte)),
-    };
-    at.map(|at| from + at)
+/// Whether a wildcard is at `at` and fills its level.
+fn is_in_place(filter: &[u8], at: usize) -> bool {
+    (at == 0 || filter.get(at - 1) == Some(&b'/'))
+        && matches!(skip(filter, at), [b'+' | b'#'] | [b'+', b'/', ..])
 }
 
 /// The high bit of every byte that is zero; above the lowest of them it may be set in others too.

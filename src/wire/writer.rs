@@ -22,6 +22,13 @@ pub(crate) fn u32(out: &mut Vec<u8>, value: u32) {
 /// A Variable Byte Integer in the fewest bytes [MQTT-1.5.5-1]. The value has been checked to have at most 28 bits.
 #[inline]
 pub(crate) fn varint(out: &mut Vec<u8>, value: u32) {
+    match u8::try_from(value) {
+        Ok(value @ 0..=0x7F) => out.push(value),
+        _ => long_varint(out, value),
+    }
+}
+
+fn long_varint(out: &mut Vec<u8>, value: u32) {
     let [a, b, c, d] = [0, 7, 14, 21].map(|shift| (value >> shift).to_le_bytes()[0]);
     match varint::len(value) {
         1 => out.push(a),

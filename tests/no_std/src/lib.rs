@@ -2,13 +2,16 @@
 //! handler would exist twice and this would not compile.
 #![no_std]
 
+extern crate alloc;
+
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use sansio_mqtt::{TopicFilter, TopicName, Version};
+use alloc::vec::Vec;
+use sansio_mqtt::{DecodeOptions, Packet, Publish, TopicFilter, TopicName, Version};
 
 const HEAP: usize = 64 * 1024;
 
@@ -48,17 +51,45 @@ fn halt(_: &PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// Whether the topic of `length` bytes at `topic` is one of the device's.
+/// Answers the packet at `packet` if it is a message for the device: writes a PUBLISH to `answer` and gives its length, or 0.
 ///
 /// # Safety
 ///
-/// `topic` is valid for reads of `length` bytes.
+/// `packet` is valid for reads of `length` bytes, and `answer` for writes of `room` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn is_mine(topic: *const u8, length: usize) -> bool {
+pub unsafe extern "C" fn answer(
+    packet: *const u8,
+    length: usize,
+    answer: *mut u8,
+    room: usize,
+) -> usize {
     // Safety: the caller's promise.
-    let topic = unsafe { core::slice::from_raw_parts(topic, length) };
-    let Ok(Ok(name)) = core::str::from_utf8(topic).map(TopicName::new) else {
-        return false;
+    let (mut input, answer) = unsafe {
+        (
+            core::slice::from_raw_parts(packet, length),
+            core::slice::from_raw_parts_mut(answer, room),
+        )
     };
-    TopicFilter::new(Version::V5, "device/#").is_ok_and(|filter| filter.matches(&name))
+    let options = DecodeOptions::new();
+    let Ok(Some(Packet::Publish(publish))) = Packet::decode(Version::V5, &options, &mut input)
+    else {
+        return 0;
+    };
+    let filter = TopicFilter::new(Version::V5, "device/#");
+    let name = TopicName::new(publish.topic);
+    if !matches!((filter, name), (Ok(filter), Ok(name)) if filter.matches(&name)) {
+        return 0;
+    }
+    let mut out = Vec::new();
+    let reply = Publish::new("answers", publish.payload);
+    match (
+        reply.encode(Version::V5, &mut out),
+        answer.get_mut(..out.len()),
+    ) {
+        (Ok(()), Some(answer)) => {
+            answer.copy_from_slice(&out);
+            out.len()
+        }
+        _ => 0,
+    }
 }
