@@ -96,7 +96,7 @@ fn op() -> impl Strategy<Value = Op> {
             Op::Connect { client, server, clean, swap: swap < 16 }
         }),
         6 => (side(), 0usize..80, side()).prop_map(|(client, bytes, once)| Op::Receive { client, bytes, once }),
-        6 => (side(), prop_oneof![0usize..60, Just(usize::MAX)]).prop_map(|(client, limit)| Op::Transmit { client, limit }),
+        6 => (side(), prop_oneof![0usize..20, 0usize..60, Just(usize::MAX)]).prop_map(|(client, limit)| Op::Transmit { client, limit }),
         8 => (1u8..5).prop_map(Op::Rounds),
         2 => prop_oneof![-5_000i64..20_000, Just(i64::MAX), Just(i64::MIN)].prop_map(Op::Clock),
         2 => side().prop_map(Op::Timeout),
