@@ -628,46 +628,44 @@ fn the_new_features_hold_for_old_messages() {
 /// MQTT-3.1.2-6 of 3.1.1).
 #[test]
 fn a_clean_start_whose_connack_is_lost_ends_the_old_session() {
-    for version in [Version::V5] {
-        let mut pair = Pair::connected(Setup::persistent(version));
-        // Both ways a message is delivered and its PUBREC lost.
-        publish(&mut pair, true, message("t", "to server", QoS::ExactlyOnce));
-        pair.to_client.budget = Some(0);
-        pair.drive();
-        assert_eq!(payloads(&pair.server.seen), ["to server"]);
-        pair.to_client.budget = None;
-        pair.to_server.budget = Some(0);
-        publish(
-            &mut pair,
-            false,
-            message("t", "to client", QoS::ExactlyOnce),
-        );
-        pair.drive();
-        assert_eq!(payloads(&pair.client.seen), ["to client"]);
-        pair.cut();
-        pair.clear();
-        pair.setup.clean_start = true;
-        pair.connect();
-        pair.to_client.budget = Some(0);
-        pair.drive();
-        assert!(pair.server().is_connected());
-        pair.cut();
-        pair.clear();
-        pair.setup.clean_start = false;
-        pair.connect();
-        pair.drive();
-        // New messages under the same identifiers.
-        publish(&mut pair, false, message("t", "new", QoS::ExactlyOnce));
-        pair.drive();
-        assert_eq!(payloads(&pair.client.seen), ["new"]);
-        assert_eq!(payloads(&pair.server.seen), Vec::<String>::new());
-        assert!(
-            pair.client
-                .seen
-                .iter()
-                .any(|seen| matches!(seen, Seen::Dropped(_, DropReason::SessionLost)))
-        );
-    }
+    let mut pair = Pair::connected(Setup::persistent(Version::V5));
+    // Both ways a message is delivered and its PUBREC lost.
+    publish(&mut pair, true, message("t", "to server", QoS::ExactlyOnce));
+    pair.to_client.budget = Some(0);
+    pair.drive();
+    assert_eq!(payloads(&pair.server.seen), ["to server"]);
+    pair.to_client.budget = None;
+    pair.to_server.budget = Some(0);
+    publish(
+        &mut pair,
+        false,
+        message("t", "to client", QoS::ExactlyOnce),
+    );
+    pair.drive();
+    assert_eq!(payloads(&pair.client.seen), ["to client"]);
+    pair.cut();
+    pair.clear();
+    pair.setup.clean_start = true;
+    pair.connect();
+    pair.to_client.budget = Some(0);
+    pair.drive();
+    assert!(pair.server().is_connected());
+    pair.cut();
+    pair.clear();
+    pair.setup.clean_start = false;
+    pair.connect();
+    pair.drive();
+    // New messages under the same identifiers.
+    publish(&mut pair, false, message("t", "new", QoS::ExactlyOnce));
+    pair.drive();
+    assert_eq!(payloads(&pair.client.seen), ["new"]);
+    assert_eq!(payloads(&pair.server.seen), Vec::<String>::new());
+    assert!(
+        pair.client
+            .seen
+            .iter()
+            .any(|seen| matches!(seen, Seen::Dropped(_, DropReason::SessionLost)))
+    );
 }
 
 /// What a server adds for one subscriber does not leave a client, whichever way it came into its
