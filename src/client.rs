@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::connection::{
-    AckToken, AcknowledgeError, Asked, CloseCause, Closed, Core, Dropped, Handled, Incoming,
-    PeerLimits, Phase, RequestError,
+    AckToken, AcknowledgeError, Asked, CloseCause, Closed, Core, Dropped, Incoming, PeerLimits,
+    Phase, RequestError,
 };
 use crate::message::Message;
 use crate::options::Options;
@@ -169,8 +169,8 @@ impl ClientConnection {
             let packet = self.core.next_packet(now, input)?;
             let packet_type = packet.packet_type();
             let event = match self.core.phase {
-                Phase::Connected => self.on_packet(packet),
-                _ => self.on_opening(now, packet),
+                Phase::Connected => self.on_packet(&packet),
+                _ => self.on_opening(now, &packet),
             };
             match event {
                 Ok(Some(event)) => return Some(event),
@@ -184,20 +184,19 @@ impl ClientConnection {
     fn on_opening<'i>(
         &mut self,
         now: Instant,
-        packet: Packet<'i>,
+        packet: &Packet<'i>,
     ) -> Result<Option<ClientEvent<'i>>, Violation> {
         match packet {
             Packet::Connack(connack) => {
-                self.on_connack(now, &connack)?;
-                Ok(Some(ClientEvent::Connack(connack)))
+                self.on_connack(now, connack)?;
+                Ok(Some(ClientEvent::Connack(*connack)))
             }
             Packet::Auth(auth) => {
-                self.core.check_problem_information(&auth.properties)?;
                 self.core.check_auth(&auth.properties)?;
                 if auth.reason != ReasonCode::ContinueAuthentication {
                     return Err(Violation::ReasonCodeInvalid);
                 }
-                Ok(Some(ClientEvent::Auth(auth)))
+                Ok(Some(ClientEvent::Auth(*auth)))
             }
             // MQTT-3.2.0-1, in 3.1.1 and in 5.0.
             _ => Err(Violation::UnexpectedPacket),
@@ -238,20 +237,44 @@ impl ClientConnection {
         Ok(())
     }
 
-    fn on_packet<'i>(&mut self, packet: Packet<'i>) -> Result<Option<ClientEvent<'i>>, Violation> {
-        Ok(match self.core.handle(packet)? {
-            Handled::Nothing => None,
-            Handled::Publish(incoming) => Some(ClientEvent::Publish(incoming)),
-            Handled::Published(handle, ack) => Some(ClientEvent::Published { handle, ack }),
-            Handled::Auth(auth) => Some(ClientEvent::Auth(auth)),
-            Handled::Disconnect(disconnect) => Some(ClientEvent::Disconnect(disconnect)),
-            Handled::Other(Packet::Suback(suback)) => {
+    fn on_packet<'i>(&mut self, packet: &Packet<'i>) -> Result<Option<ClientEvent<'i>>, Violation> {
+        let core = &mut self.core;
+        let (settled, ack) = match packet {
+            Packet::Publish(publish) => {
+                return Ok(core.on_publish(publish)?.map(ClientEvent::Publish));
+            }
+            Packet::Puback(ack) => (core.on_puback(ack)?, ack),
+            Packet::Pubrec(ack) => (core.on_pubrec(ack)?, ack),
+            Packet::Pubcomp(ack) => (core.on_pubcomp(ack)?, ack),
+            other => return self.on_other(other),
+        };
+        Ok(settled.map(|handle| ClientEvent::Published { handle, ack: *ack }))
+    }
+
+    fn on_other<'i>(&mut self, packet: &Packet<'i>) -> Result<Option<ClientEvent<'i>>, Violation> {
+        Ok(match packet {
+            Packet::Pubrel(ack) => {
+                self.core.on_pubrel(ack)?;
+                None
+            }
+            Packet::Auth(auth) => {
+                self.core.check_auth(&auth.properties)?;
+                Some(ClientEvent::Auth(*auth))
+            }
+            Packet::Disconnect(disconnect) => {
+                self.core.on_disconnect(disconnect)?;
+                Some(ClientEvent::Disconnect(*disconnect))
+            }
+            Packet::Suback(suback) => {
                 self.core.check_problem_information(&suback.properties)?;
                 let codes = Some(suback.reason_codes.len());
                 let handle = self.take_request(suback.packet_id, PacketType::Suback, codes)?;
-                Some(ClientEvent::Subscribed { handle, suback })
+                Some(ClientEvent::Subscribed {
+                    handle,
+                    suback: *suback,
+                })
             }
-            Handled::Other(Packet::Unsuback(unsuback)) => {
+            Packet::Unsuback(unsuback) => {
                 self.core.check_problem_information(&unsuback.properties)?;
                 let codes = match self.core.version {
                     // It has none (3.1.1 §3.11.3).
@@ -259,13 +282,16 @@ impl ClientConnection {
                     _ => Some(unsuback.reason_codes.len()),
                 };
                 let handle = self.take_request(unsuback.packet_id, PacketType::Unsuback, codes)?;
-                Some(ClientEvent::Unsubscribed { handle, unsuback })
+                Some(ClientEvent::Unsubscribed {
+                    handle,
+                    unsuback: *unsuback,
+                })
             }
-            Handled::Other(Packet::Pingresp) => {
+            Packet::Pingresp => {
                 self.core.stop_deadline();
                 None
             }
-            Handled::Other(_) => return Err(Violation::UnexpectedPacket),
+            _ => return Err(Violation::UnexpectedPacket),
         })
     }
 

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::connection::{
-    AckToken, AcknowledgeError, CloseCause, Closed, Core, Dropped, Features, Handled, Incoming,
-    PeerLimits, Phase, ReplyError, ReplyErrorReason, RequestError, RequestToken,
+    AckToken, AcknowledgeError, CloseCause, Closed, Core, Dropped, Features, Incoming, PeerLimits,
+    Phase, ReplyError, ReplyErrorReason, RequestError, RequestToken,
 };
 use crate::message::Message;
 use crate::options::Options;
@@ -129,9 +129,9 @@ impl ServerConnection {
             let packet = self.core.next_packet(now, input)?;
             let packet_type = packet.packet_type();
             let event = match self.core.phase {
-                Phase::Connected => self.on_packet(packet),
-                Phase::AwaitConnect => self.on_first(packet),
-                _ => self.on_authentication(packet),
+                Phase::Connected => self.on_packet(&packet),
+                Phase::AwaitConnect => self.on_first(&packet),
+                _ => self.on_authentication(&packet),
             };
             match event {
                 Ok(Some(event)) => return Some(event),
@@ -141,13 +141,13 @@ impl ServerConnection {
         }
     }
 
-    fn on_first<'i>(&mut self, packet: Packet<'i>) -> Result<Option<ServerEvent<'i>>, Violation> {
+    fn on_first<'i>(&mut self, packet: &Packet<'i>) -> Result<Option<ServerEvent<'i>>, Violation> {
         let Packet::Connect(connect) = packet else {
             // MQTT-3.1.0-1, in 3.1.1 and in 5.0.
             return Err(Violation::FirstPacketNotConnect);
         };
         let core = &mut self.core;
-        core.apply_connect(&connect);
+        core.apply_connect(connect);
         core.peer = PeerLimits::from_properties(&connect.properties);
         core.phase = Phase::Connecting;
         core.stop_deadline();
@@ -157,12 +157,12 @@ impl ServerConnection {
             return Err(Violation::ClientIdEmpty);
         }
         core.client_id_empty = connect.client_id.is_empty();
-        Ok(Some(ServerEvent::Connect(connect)))
+        Ok(Some(ServerEvent::Connect(*connect)))
     }
 
     fn on_authentication<'i>(
         &mut self,
-        packet: Packet<'i>,
+        packet: &Packet<'i>,
     ) -> Result<Option<ServerEvent<'i>>, Violation> {
         match packet {
             Packet::Auth(auth) => {
@@ -172,43 +172,65 @@ impl ServerConnection {
                     return Err(Violation::ReasonCodeInvalid);
                 }
                 self.core.stop_deadline();
-                Ok(Some(ServerEvent::Auth(auth)))
+                Ok(Some(ServerEvent::Auth(*auth)))
             }
             Packet::Disconnect(disconnect) => {
                 self.core
                     .close(CloseCause::PeerDisconnected(disconnect.reason), false);
-                Ok(Some(ServerEvent::Disconnect(disconnect)))
+                Ok(Some(ServerEvent::Disconnect(*disconnect)))
             }
             _ => Err(Violation::UnexpectedPacket),
         }
     }
 
-    fn on_packet<'i>(&mut self, packet: Packet<'i>) -> Result<Option<ServerEvent<'i>>, Violation> {
-        Ok(match self.core.handle(packet)? {
-            Handled::Nothing => None,
-            Handled::Publish(incoming) => Some(ServerEvent::Publish(incoming)),
-            Handled::Published(handle, ack) => Some(ServerEvent::Published { handle, ack }),
-            Handled::Auth(auth) => Some(ServerEvent::Auth(auth)),
-            Handled::Disconnect(disconnect) => Some(ServerEvent::Disconnect(disconnect)),
-            Handled::Other(Packet::Subscribe(subscribe)) => {
-                self.check_subscribe(&subscribe)?;
-                let token =
-                    self.open_request(subscribe.packet_id, subscribe.subscriptions.len(), true);
-                Some(ServerEvent::Subscribe { subscribe, token })
+    fn on_packet<'i>(&mut self, packet: &Packet<'i>) -> Result<Option<ServerEvent<'i>>, Violation> {
+        let core = &mut self.core;
+        let (settled, ack) = match packet {
+            Packet::Publish(publish) => {
+                return Ok(core.on_publish(publish)?.map(ServerEvent::Publish));
             }
-            Handled::Other(Packet::Unsubscribe(unsubscribe)) => {
-                let token =
-                    self.open_request(unsubscribe.packet_id, unsubscribe.filters.len(), false);
-                Some(ServerEvent::Unsubscribe { unsubscribe, token })
+            Packet::Puback(ack) => (core.on_puback(ack)?, ack),
+            Packet::Pubrec(ack) => (core.on_pubrec(ack)?, ack),
+            Packet::Pubcomp(ack) => (core.on_pubcomp(ack)?, ack),
+            other => return self.on_other(other),
+        };
+        Ok(settled.map(|handle| ServerEvent::Published { handle, ack: *ack }))
+    }
+
+    fn on_other<'i>(&mut self, packet: &Packet<'i>) -> Result<Option<ServerEvent<'i>>, Violation> {
+        Ok(match packet {
+            Packet::Pubrel(ack) => {
+                self.core.on_pubrel(ack)?;
+                None
             }
-            Handled::Other(Packet::Pingreq) => {
+            Packet::Auth(auth) => {
+                self.core.check_auth(&auth.properties)?;
+                Some(ServerEvent::Auth(*auth))
+            }
+            Packet::Disconnect(disconnect) => {
+                self.core.on_disconnect(disconnect)?;
+                Some(ServerEvent::Disconnect(*disconnect))
+            }
+            Packet::Subscribe(subscribe) => {
+                self.check_subscribe(subscribe)?;
+                let filters = subscribe.subscriptions.len();
+                Some(ServerEvent::Subscribe {
+                    subscribe: *subscribe,
+                    token: self.open_request(subscribe.packet_id, filters, true),
+                })
+            }
+            Packet::Unsubscribe(unsubscribe) => Some(ServerEvent::Unsubscribe {
+                unsubscribe: *unsubscribe,
+                token: self.open_request(unsubscribe.packet_id, unsubscribe.filters.len(), false),
+            }),
+            Packet::Pingreq => {
                 // MQTT-3.12.4-1, in 3.1.1 and in 5.0.
                 self.core.push(&[0xd0, 0x00]);
                 None
             }
             // MQTT-3.1.0-2, in 3.1.1 and in 5.0.
-            Handled::Other(Packet::Connect(_)) => return Err(Violation::SecondConnect),
-            Handled::Other(_) => return Err(Violation::UnexpectedPacket),
+            Packet::Connect(_) => return Err(Violation::SecondConnect),
+            _ => return Err(Violation::UnexpectedPacket),
         })
     }
 

@@ -4,65 +4,19 @@
 use super::{
     AckToken, AcknowledgeError, CloseCause, Core, Dropped, Incoming, Pending, Phase, RequestError,
 };
-use crate::packet::{Ack, Auth, Disconnect, Packet, Publish};
+use crate::packet::{Ack, Disconnect, Packet, Publish};
 use crate::property::Properties;
 use crate::reason::ReasonCode;
 use crate::session::{Entry, PublishHandle, State};
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::violation::Violation;
 
-/// What became of a packet.
-pub(crate) enum Handled<'i> {
-    /// The application has nothing to do with it.
-    Nothing,
-    Publish(Incoming<'i>),
-    /// One of our messages is settled.
-    Published(PublishHandle, Ack<'i>),
-    Auth(Auth<'i>),
-    Disconnect(Disconnect<'i>),
-    /// The role's own business.
-    Other(Packet<'i>),
-}
-
 impl Core {
-    /// A packet on a connected connection.
-    pub(crate) fn handle<'i>(&mut self, packet: Packet<'i>) -> Result<Handled<'i>, Violation> {
-        Ok(match packet {
-            Packet::Publish(publish) => match self.on_publish(publish)? {
-                Some(incoming) => Handled::Publish(incoming),
-                None => Handled::Nothing,
-            },
-            Packet::Puback(ack) => {
-                self.check_problem_information(&ack.properties)?;
-                self.on_puback(ack)?
-            }
-            Packet::Pubrec(ack) => {
-                self.check_problem_information(&ack.properties)?;
-                self.on_pubrec(ack)?
-            }
-            Packet::Pubrel(ack) => {
-                self.check_problem_information(&ack.properties)?;
-                self.on_pubrel(ack);
-                Handled::Nothing
-            }
-            Packet::Pubcomp(ack) => {
-                self.check_problem_information(&ack.properties)?;
-                self.on_pubcomp(ack)?
-            }
-            Packet::Auth(auth) => {
-                self.check_problem_information(&auth.properties)?;
-                self.check_auth(&auth.properties)?;
-                Handled::Auth(auth)
-            }
-            Packet::Disconnect(disconnect) => {
-                self.on_disconnect(&disconnect)?;
-                Handled::Disconnect(disconnect)
-            }
-            other => Handled::Other(other),
-        })
-    }
-
-    fn on_publish<'i>(&mut self, publish: Publish<'i>) -> Result<Option<Incoming<'i>>, Violation> {
+    /// A message from the peer; `None`: the application has it already.
+    pub(crate) fn on_publish<'i>(
+        &mut self,
+        publish: &Publish<'i>,
+    ) -> Result<Option<Incoming<'i>>, Violation> {
         if self.role == Role::Server {
             let features = &self.peer.features;
             if publish.qos > features.maximum_qos {
@@ -92,7 +46,7 @@ impl Core {
             },
         };
         Ok(Some(Incoming {
-            publish,
+            publish: *publish,
             ack,
             aliased,
         }))
@@ -223,7 +177,9 @@ impl Core {
         }
     }
 
-    fn on_pubrel(&mut self, ack: Ack<'_>) {
+    /// The peer has our PUBREC.
+    pub(crate) fn on_pubrel(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
+        self.check_problem_information(&ack.properties)?;
         let mut answer = Ack::new(ack.packet_id);
         if self.session.received.remove(ack.packet_id) {
             self.open.remove(ack.packet_id);
@@ -232,26 +188,30 @@ impl Core {
             answer.reason = ReasonCode::PacketIdentifierNotFound;
         }
         self.push_ack(Packet::Pubcomp(answer));
+        Ok(())
     }
 
-    fn on_puback<'i>(&mut self, ack: Ack<'i>) -> Result<Handled<'i>, Violation> {
+    /// The message that PUBACK settles; `None`: late or never asked for, nothing to settle.
+    pub(crate) fn on_puback(&mut self, ack: &Ack<'_>) -> Result<Option<PublishHandle>, Violation> {
+        self.check_problem_information(&ack.properties)?;
         match self.session.in_flight.get(ack.packet_id) {
-            // Late or never asked for: nothing to settle.
-            None => Ok(Handled::Nothing),
+            None => Ok(None),
             Some(Entry {
                 state: State::Publish { message, .. },
                 ..
-            }) if message.qos() == QoS::AtLeastOnce => Ok(self.settle(ack)),
+            }) if message.qos() == QoS::AtLeastOnce => Ok(self.settle(ack.packet_id)),
             Some(_) => Err(Violation::AckUnexpected),
         }
     }
 
-    fn on_pubrec<'i>(&mut self, ack: Ack<'i>) -> Result<Handled<'i>, Violation> {
+    /// The message that a failing PUBREC settles; the others are answered with PUBREL.
+    pub(crate) fn on_pubrec(&mut self, ack: &Ack<'_>) -> Result<Option<PublishHandle>, Violation> {
+        self.check_problem_information(&ack.properties)?;
         let mut answer = Ack::new(ack.packet_id);
         match self.session.in_flight.get_mut(ack.packet_id) {
             None => {
                 if ack.reason.is_error() {
-                    return Ok(Handled::Nothing);
+                    return Ok(None);
                 }
                 if self.version != Version::V311 {
                     answer.reason = ReasonCode::PacketIdentifierNotFound;
@@ -260,7 +220,7 @@ impl Core {
             Some(entry) => match &entry.state {
                 State::Publish { message, .. } if message.qos() == QoS::ExactlyOnce => {
                     if ack.reason.is_error() {
-                        return Ok(self.settle(ack));
+                        return Ok(self.settle(ack.packet_id));
                     }
                     // MQTT-4.3.3-4 and MQTT-4.3.3-6 of 5.0, MQTT-4.3.3-1 of 3.1.1: the peer has
                     // the message, which is never sent again.
@@ -272,32 +232,31 @@ impl Core {
             },
         }
         self.push_ack(Packet::Pubrel(answer));
-        Ok(Handled::Nothing)
+        Ok(None)
     }
 
-    fn on_pubcomp<'i>(&mut self, ack: Ack<'i>) -> Result<Handled<'i>, Violation> {
+    /// The message that PUBCOMP settles.
+    pub(crate) fn on_pubcomp(&mut self, ack: &Ack<'_>) -> Result<Option<PublishHandle>, Violation> {
+        self.check_problem_information(&ack.properties)?;
         match self.session.in_flight.get(ack.packet_id) {
-            None => Ok(Handled::Nothing),
+            None => Ok(None),
             Some(Entry {
                 state: State::Release,
                 ..
-            }) => Ok(self.settle(ack)),
+            }) => Ok(self.settle(ack.packet_id)),
             Some(_) => Err(Violation::AckUnexpected),
         }
     }
 
     /// Ends an exchange of ours: the identifier and its place in the quota are free (5.0 §4.9).
-    fn settle<'i>(&mut self, ack: Ack<'i>) -> Handled<'i> {
-        match self.session.in_flight.remove(ack.packet_id) {
-            Some(entry) => {
-                self.sent = self.sent.saturating_sub(u16::from(entry.counted));
-                Handled::Published(PublishHandle(entry.handle), ack)
-            }
-            None => Handled::Nothing,
-        }
+    fn settle(&mut self, id: PacketId) -> Option<PublishHandle> {
+        let entry = self.session.in_flight.remove(id)?;
+        self.sent = self.sent.saturating_sub(u16::from(entry.counted));
+        Some(PublishHandle(entry.handle))
     }
 
-    fn on_disconnect(&mut self, disconnect: &Disconnect<'_>) -> Result<(), Violation> {
+    /// The peer ends the connection.
+    pub(crate) fn on_disconnect(&mut self, disconnect: &Disconnect<'_>) -> Result<(), Violation> {
         if let Some(expiry) = disconnect.properties.session_expiry_interval() {
             if self.connect_session_expiry_interval == 0 && expiry != 0 {
                 // Not a valid DISCONNECT, so the will stays due (5.0 §3.14.2.2.2).

@@ -22,7 +22,6 @@ pub use event::{
     ReplyErrorReason, RequestError, RequestToken,
 };
 pub(crate) use event::{Features, PeerLimits};
-pub(crate) use inbound::Handled;
 
 use crate::options::Options;
 use crate::packet::{Auth, Connack, Connect, DecodeOptions, Disconnect, Packet};
@@ -303,6 +302,7 @@ impl Core {
         }
     }
 
+    #[inline(always)] // a packet is large: it is made where it is looked at
     /// The next packet, if one is whole and the connection can bear its consequences.
     pub(crate) fn next_packet<'i>(
         &mut self,
@@ -678,6 +678,7 @@ impl Core {
     /// The peer's AUTH belongs to the method of CONNECT (MQTT-4.12.0-5 to -7, MQTT-4.12.1-1 of
     /// 5.0).
     pub(crate) fn check_auth(&self, properties: &Properties<'_>) -> Result<(), Violation> {
+        self.check_problem_information(properties)?;
         match (
             self.authentication_method(),
             properties.authentication_method(),

@@ -48,11 +48,16 @@ impl Core {
         if dropped >= self.options.maximum_queued_messages() as usize {
             return Err(PublishErrorReason::QueueFull);
         }
+        let maximum = self.peer.maximum_packet_size;
+        let identifiers = message.subscription_identifiers().len();
+        if message.size() + 5 * identifiers + MAXIMUM_OVERHEAD <= maximum as usize {
+            return Ok(());
+        }
         // Any identifier: it takes two bytes.
         let packet_id = PacketId::new(1).filter(|_| message.qos() != QoS::AtMostOnce);
-        let size = self.packet(message, packet_id, false, message.message_expiry_interval());
-        let size = size.encoded_len(self.version);
-        let maximum = self.peer.maximum_packet_size;
+        let expiry = message.message_expiry_interval();
+        let packet = self.packet(message, packet_id, false, expiry);
+        let size = packet.encoded_len(self.version);
         if size > maximum as usize {
             return Err(PublishErrorReason::TooLarge { size, maximum });
         }
@@ -157,7 +162,8 @@ impl Core {
                 // be free to think so.
                 let expiry = remaining(message, *since, now).unwrap_or(Some(1));
                 let packet = self.packet(message, Some(id), true, expiry);
-                let size = packet.encoded_len(self.version);
+                let measure = packet.measure(self.version);
+                let size = measure.packet_len();
                 let refused = if self.check_features(message).is_err() {
                     Some(DropReason::NotSupported)
                 } else if size > self.peer.maximum_packet_size as usize {
@@ -174,7 +180,7 @@ impl Core {
                 } else if !room.has(out, size) {
                     return false;
                 } else {
-                    let _ = packet.encode(self.version, out);
+                    let _ = packet.write(self.version, &measure, out);
                     self.sent += 1;
                     if let Some(entry) = self.session.in_flight.get_mut(id) {
                         entry.counted = true;
@@ -229,19 +235,20 @@ impl Core {
         }
         let mut chosen = chosen;
         let maximum = self.peer.maximum_packet_size as usize;
-        let mut size = packet.encoded_len(self.version);
-        if size > maximum && matches!(chosen, Some(Chosen::Set(_))) {
+        let mut measure = packet.measure(self.version);
+        if measure.packet_len() > maximum && matches!(chosen, Some(Chosen::Set(_))) {
             packet.topic_alias = None;
             chosen = None;
-            size = packet.encoded_len(self.version);
+            measure = packet.measure(self.version);
         }
+        let size = measure.packet_len();
         if size > maximum {
             return self.drop_front(DropReason::PacketTooLarge);
         }
         if !room.has(out, size) {
             return false;
         }
-        if packet.encode(self.version, out).is_err() {
+        if packet.write(self.version, &measure, out).is_err() {
             // A message is valid by construction; one that could not be sent must not be sent
             // again and again.
             return self.drop_front(DropReason::PacketTooLarge);
@@ -343,6 +350,11 @@ impl Core {
         });
     }
 }
+
+/// What a PUBLISH can have besides what [`Message::size`] counts and its Subscription Identifiers:
+/// fixed header 5, length of the topic 2, Packet Identifier 2, length of the properties 4, Topic
+/// Alias 3, Message Expiry Interval 5.
+const MAXIMUM_OVERHEAD: usize = 21;
 
 /// How much may be appended.
 struct Room {

@@ -118,18 +118,38 @@ impl<'a> Publish<'a> {
     /// See [`Packet::encode`](crate::Packet::encode).
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         self.check(version)?;
-        let property_len = self.property_len(version);
+        self.write(version, &self.measure(version), out)
+    }
+
+    /// The lengths that the packet will have.
+    #[inline]
+    pub(crate) fn measure(&self, version: Version) -> Measure {
+        let properties = self.property_len(version);
+        Measure {
+            properties,
+            remaining: self.remaining_length(version, properties),
+        }
+    }
+
+    /// [`Publish::encode`] of what is known to be valid.
+    #[inline]
+    pub(crate) fn write(
+        &self,
+        version: Version,
+        measure: &Measure,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
         let first = PacketType::Publish.as_u8() << 4
             | u8::from(self.dup) << 3
             | self.qos.as_u8() << 1
             | u8::from(self.retain);
-        writer::begin(out, first, self.remaining_length(version, property_len))?;
+        writer::begin(out, first, measure.remaining)?;
         writer::binary(out, self.topic.as_bytes());
         if let Some(packet_id) = self.packet_id {
             writer::u16(out, packet_id.get());
         }
         if version == Version::V5 {
-            writer::varint(out, varint::value(property_len).unwrap_or_default());
+            writer::varint(out, varint::value(measure.properties).unwrap_or_default());
             if let Some(alias) = self.topic_alias {
                 out.push(TOPIC_ALIAS);
                 writer::u16(out, alias);
@@ -150,7 +170,7 @@ impl<'a> Publish<'a> {
     /// The number of bytes that [`Publish::encode`] appends.
     #[must_use]
     pub fn encoded_len(&self, version: Version) -> usize {
-        writer::packet_len(self.remaining_length(version, self.property_len(version)))
+        self.measure(version).packet_len()
     }
 
     fn check(&self, version: Version) -> Result<(), EncodeError> {
@@ -207,6 +227,20 @@ impl<'a> Publish<'a> {
             },
             self.payload.len(),
         ])
+    }
+}
+
+/// The lengths of a PUBLISH, taken once to see whether it fits and to write it.
+pub(crate) struct Measure {
+    properties: usize,
+    remaining: usize,
+}
+
+impl Measure {
+    /// Of the whole packet.
+    #[inline]
+    pub(crate) fn packet_len(&self) -> usize {
+        writer::packet_len(self.remaining)
     }
 }
 

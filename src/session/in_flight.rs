@@ -42,7 +42,7 @@ pub(crate) struct InFlight {
 const ALL: usize = 1 << 16;
 const FIRST: usize = 4;
 /// A table larger than this is given back when it becomes empty.
-const KEPT: usize = 64;
+const KEPT: usize = 256;
 
 impl InFlight {
     pub(crate) fn len(&self) -> usize {
