@@ -426,12 +426,12 @@ impl World {
                     }
                     ClientEvent::Publish(incoming) => publish = Some(incoming),
                     ClientEvent::Published { handle, ack } => {
-                        settled = Some((handle, Some(ack.packet_id)))
+                        settled = Some((handle, Some(ack.packet_id)));
                     }
                     ClientEvent::Dropped(dropped) => settled = Some((dropped.handle, None)),
                     ClientEvent::Subscribed { suback, .. } => answered = Some(suback.packet_id),
                     ClientEvent::Unsubscribed { unsuback, .. } => {
-                        answered = Some(unsuback.packet_id)
+                        answered = Some(unsuback.packet_id);
                     }
                     _ => {}
                 }
@@ -450,7 +450,7 @@ impl World {
                     }
                     ServerEvent::Publish(incoming) => publish = Some(incoming),
                     ServerEvent::Published { handle, ack } => {
-                        settled = Some((handle, Some(ack.packet_id)))
+                        settled = Some((handle, Some(ack.packet_id)));
                     }
                     ServerEvent::Dropped(dropped) => settled = Some((dropped.handle, None)),
                     ServerEvent::Subscribe { subscribe, token } => {
@@ -770,7 +770,7 @@ impl World {
                 }
             }
             Op::Raw { client, ref bytes } => {
-                self.wires[usize::from(client)].extend_from_slice(bytes)
+                self.wires[usize::from(client)].extend_from_slice(bytes);
             }
             Op::Inject {
                 client,
