@@ -747,3 +747,70 @@ fn an_alias_out_of_place_ends_the_connection() {
         assert_eq!(pair.client.seen, [Seen::Disconnect(code)]);
     }
 }
+
+/// A refused QoS 2 message is over: its identifier and its place are free, and the next message
+/// under it is a new one (MQTT-4.3.3-9).
+#[test]
+fn a_refused_message_leaves_nothing_behind() {
+    let mut pair = Pair::connected(Setup {
+        server: Options::new()
+            .with_manual_acknowledgement(true)
+            .with_receive_maximum(1),
+        ..Setup::new(Version::V5)
+    });
+    pair.client.connection = None;
+    let mut publish = Vec::new();
+    Packet::from(Publish {
+        qos: QoS::ExactlyOnce,
+        packet_id: PacketId::new(5),
+        ..Publish::new("t", b"x")
+    })
+    .encode(Version::V5, &mut publish)
+    .unwrap();
+    for n in 1..=3 {
+        pair.inject_to_server(&publish);
+        pair.drive();
+        assert_eq!(payloads(&pair.server.seen).len(), n);
+        let token = pair.server.acks.pop().unwrap();
+        pair.server()
+            .acknowledge(&token, ReasonCode::QuotaExceeded)
+            .unwrap();
+        pair.drive();
+    }
+    assert!(pair.server().is_connected());
+}
+
+/// What CONNACK declared unavailable is not taken (5.0 §3.2.2.3.4, §3.2.2.3.5).
+#[test]
+fn a_publish_beyond_what_connack_said_ends_the_connection() {
+    for (property, byte, violation) in [
+        (
+            Property::MaximumQos(QoS::AtMostOnce),
+            0x32,
+            Violation::QosNotSupported,
+        ),
+        (
+            Property::RetainAvailable(false),
+            0x31,
+            Violation::RetainNotSupported,
+        ),
+    ] {
+        let mut setup = Setup::new(Version::V5);
+        setup.connack.push(property);
+        let mut pair = Pair::connected(setup);
+        let mut bytes = vec![byte, 0, 0, 1, b't'];
+        if byte == 0x32 {
+            bytes.extend([0, 1]);
+        }
+        bytes.push(0);
+        bytes[1] = u8::try_from(bytes.len() - 2).unwrap();
+        pair.inject_to_server(&bytes);
+        pair.drive();
+        match pair.server.closed.unwrap().cause {
+            CloseCause::Violation(error) => assert_eq!(error.violation(), violation),
+            cause => panic!("{cause:?}"),
+        }
+        let code = violation.reason_code();
+        assert!(pair.client.seen.contains(&Seen::Disconnect(code)));
+    }
+}

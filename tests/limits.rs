@@ -622,3 +622,130 @@ fn the_smallest_options_still_move() {
         assert_eq!(pair.server().session().in_flight(), 0);
     }
 }
+
+#[test]
+fn replies_keep_to_the_limit_and_their_place() {
+    for version in VERSIONS {
+        let mut pair = Pair::connected(Setup::new(version));
+        let now = pair.now;
+        let pings = [0xc0, 0x00].repeat(20);
+        assert!(pair.server().receive(now, &mut &pings[..]).is_none());
+        pair.server()
+            .publish(now, message("t", "x", QoS::AtMostOnce))
+            .unwrap();
+        for limit in [0, 1, 2, 3, 5, 7] {
+            let mut out = Vec::new();
+            let given = pair.server().poll_transmit(now, &mut out, limit);
+            assert_eq!(given, (limit & !1).max(2), "{limit}");
+        }
+        let mut out = Vec::new();
+        pair.server().poll_transmit(now, &mut out, usize::MAX);
+        let types = types(version, &out);
+        let (last, pingresps) = types.split_last().unwrap();
+        assert_eq!(*last, PacketType::Publish);
+        assert!(pingresps.iter().all(|one| *one == PacketType::Pingresp));
+        assert_eq!(pingresps.len(), 20 - 9);
+    }
+    // No message before CONNACK, however little is asked for.
+    let mut setup = Setup {
+        accept: false,
+        limit: 0,
+        ..Setup::new(Version::V5)
+    };
+    setup.connect.push(Property::AuthenticationMethod("M"));
+    let mut pair = Pair::new(setup);
+    pair.connect();
+    pair.drive();
+    let now = pair.now;
+    let method = [Property::AuthenticationMethod("M")];
+    let server = pair.server();
+    server
+        .auth(now, &Auth::new(ReasonCode::ContinueAuthentication, &method))
+        .unwrap();
+    let long = [method[0], Property::UserProperty("a long", "property")];
+    let connack = Connack {
+        properties: (&long[..]).into(),
+        ..Connack::new(ReasonCode::Success)
+    };
+    server.accept(now, None, &connack).unwrap();
+    server
+        .publish(now, message("t", "x", QoS::AtMostOnce))
+        .unwrap();
+    let mut out = Vec::new();
+    // AUTH and the message would fit, CONNACK between them does not.
+    while server.poll_transmit(now, &mut out, 20) > 0 {}
+    assert_eq!(
+        types(Version::V5, &out),
+        [PacketType::Auth, PacketType::Connack, PacketType::Publish]
+    );
+}
+
+/// The size that a stranger is held to ends with the opening.
+#[test]
+fn an_accepted_client_may_send_larger_packets() {
+    for version in VERSIONS {
+        let mut pair = Pair::connected(Setup {
+            server: Options::new().with_maximum_connect_size(100),
+            ..Setup::new(version)
+        });
+        let now = pair.now;
+        let large = "x".repeat(200);
+        pair.client()
+            .publish(now, message("t", &large, QoS::AtMostOnce))
+            .unwrap();
+        pair.drive();
+        assert_eq!(payloads(&pair.server.seen), [large]);
+    }
+}
+
+/// A caller that publishes and never receives does not pile up what was dropped.
+#[test]
+fn what_was_dropped_and_not_told_is_bounded() {
+    let mut pair = Pair::connected(Setup {
+        client: Options::new().with_maximum_queued_messages(10),
+        ..Setup::new(Version::V5)
+    });
+    let now = pair.now;
+    let later = now + std::time::Duration::from_secs(2);
+    let mut taken = 0;
+    for _ in 0..100 {
+        let expiring = message("t", "x", QoS::AtMostOnce).with_message_expiry_interval(Some(1));
+        taken += usize::from(pair.client().publish(now, expiring).is_ok());
+        pair.client().poll_transmit(later, &mut Vec::new(), 1000);
+    }
+    assert_eq!(taken, 10);
+}
+
+/// A QoS 2 message that comes again after a reconnect counts like any other until PUBREL.
+#[test]
+fn repeated_messages_count_against_the_receive_maximum() {
+    let mut pair = Pair::connected(Setup {
+        client: Options::new().with_receive_maximum(2),
+        ..Setup::persistent(Version::V5)
+    });
+    let now = pair.now;
+    for text in ["1", "2"] {
+        pair.server()
+            .publish(now, message("t", text, QoS::ExactlyOnce))
+            .unwrap();
+    }
+    pair.to_server.budget = Some(0);
+    pair.drive();
+    assert_eq!(payloads(&pair.client.seen), ["1", "2"]);
+    pair.cut();
+    pair.clear();
+    pair.connect();
+    pair.server.connection = None;
+    pair.drive();
+    pair.inject_to_client(&[0x20, 3, 1, 0, 0]);
+    for id in [1, 2, 3] {
+        pair.inject_to_client(&[0x3c, 6, 0, 1, b't', 0, id, 0]);
+    }
+    pair.drive();
+    match pair.client.closed.unwrap().cause {
+        CloseCause::Violation(error) => {
+            assert_eq!(error.violation(), Violation::ReceiveMaximumExceeded);
+        }
+        cause => panic!("{cause:?}"),
+    }
+}

@@ -1028,3 +1028,60 @@ fn a_connection_that_was_not_accepted_has_no_session() {
         }
     }
 }
+
+/// Each step of the authentication has its time, and each side's forecast of the end is right.
+#[test]
+fn what_a_connection_that_ends_early_says() {
+    let method = [Property::AuthenticationMethod("M")];
+    let mut setup = Setup {
+        accept: false,
+        will: true,
+        ..Setup::persistent(Version::V5)
+    };
+    setup.connect.extend(method);
+    let mut pair = Pair::new(setup);
+    pair.connect();
+    pair.drive();
+    let now = pair.now;
+    assert_eq!(pair.server().poll_timeout(), None);
+    let auth = Auth::new(ReasonCode::ContinueAuthentication, &method);
+    pair.server().auth(now, &auth).unwrap();
+    assert_eq!(
+        pair.server().poll_timeout(),
+        Some(now + Duration::from_secs(30))
+    );
+    pair.advance(Duration::from_secs(20));
+    let now = pair.now;
+    pair.client().auth(now, &auth).unwrap();
+    assert_eq!(
+        pair.client().poll_timeout(),
+        Some(now + Duration::from_secs(30))
+    );
+    pair.drive();
+    assert_eq!(pair.server().poll_timeout(), None);
+    // Not accepted: no will is stored (MQTT-3.1.2-7).
+    pair.cut();
+    assert!(!pair.server.closed.unwrap().will_due);
+
+    for (reason, due) in [
+        (ReasonCode::Success, false),
+        (ReasonCode::DisconnectWithWillMessage, true),
+    ] {
+        let mut setup = Setup {
+            will: true,
+            ..Setup::persistent(Version::V5)
+        };
+        setup.connack.push(Property::SessionExpiryInterval(7));
+        let mut pair = Pair::connected(setup);
+        let now = pair.now;
+        pair.client()
+            .disconnect(now, &Disconnect::new(reason))
+            .unwrap();
+        pair.drive();
+        for closed in [pair.client.closed, pair.server.closed] {
+            let closed = closed.unwrap();
+            assert_eq!(closed.will_due, due);
+            assert_eq!(closed.session_expiry_interval, 7);
+        }
+    }
+}

@@ -27,7 +27,7 @@ use crate::options::Options;
 use crate::packet::{Auth, Connack, Connect, DecodeOptions, Disconnect, Packet};
 use crate::property::{Properties, Property};
 use crate::reason::ReasonCode;
-use crate::session::{IdSet, Session};
+use crate::session::{IdSet, Session, State};
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::violation::{DecodeError, Violation};
@@ -91,8 +91,9 @@ struct Rare {
     authentication_method: Option<Box<str>>,
     /// To be reported by `receive`.
     dropped: VecDeque<Dropped>,
-    /// What a resumed session has to send again, in the order of first sending: identifier and
-    /// handle, since the identifier may be given away before its turn comes.
+    /// What a resumed session has to send again, PUBREL and then PUBLISH, each in the order of first
+    /// sending: identifier and handle, since the identifier may be given away before its turn
+    /// comes.
     resend: VecDeque<(PacketId, u64)>,
 }
 
@@ -245,15 +246,21 @@ impl Core {
             .decode_options
             .with_maximum_packet_size(self.options.maximum_packet_size());
         if resumed {
-            let mut resend: Vec<(PacketId, u64)> = self
+            let mut resend: Vec<(bool, u64, PacketId)> = self
                 .session
                 .in_flight
                 .iter()
-                .map(|entry| (entry.id, entry.handle))
+                .map(|entry| {
+                    let publish = matches!(entry.state, State::Publish { .. });
+                    (publish, entry.handle, entry.id)
+                })
                 .collect();
             if !resend.is_empty() {
-                resend.sort_unstable_by_key(|&(_, handle)| handle);
-                self.rare().resend = resend.into();
+                // PUBREL first: it must not wait behind a PUBLISH for which there is no quota
+                // (MQTT-3.3.4-8, MQTT-4.9.0-3 of 5.0).
+                resend.sort_unstable();
+                let resend = resend.into_iter().map(|(_, handle, id)| (id, handle));
+                self.rare().resend = resend.collect();
             }
         } else {
             self.session.received.clear();

@@ -132,7 +132,7 @@ impl Core {
         self.rare.as_ref().is_none_or(|rare| rare.resend.is_empty())
     }
 
-    /// One step through what a resumed session owes, in the order of first sending
+    /// One step through what a resumed session owes, each kind in the order of first sending
     /// (MQTT-4.4.0-1, MQTT-4.6.0-1, in 3.1.1 and in 5.0). False: nothing more for now.
     fn send_again(&mut self, now: Instant, out: &mut Vec<u8>, room: &Room) -> bool {
         let Some(&(id, handle)) = self.rare.as_ref().and_then(|rare| rare.resend.front()) else {
