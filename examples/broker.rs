@@ -452,8 +452,8 @@ impl Broker {
 fn options() -> Options {
     Options::new()
         .with_maximum_packet_size(MAXIMUM_PACKET_SIZE)
-        .with_maximum_queued_messages(MAXIMUM_QUEUED_MESSAGES)
-        .with_maximum_queued_bytes(MAXIMUM_QUEUED_BYTES)
+        .with_maximum_kept_messages(MAXIMUM_QUEUED_MESSAGES)
+        .with_maximum_kept_bytes(MAXIMUM_QUEUED_BYTES)
         .with_topic_alias_maximum(32)
         .with_automatic_topic_aliases(32)
 }

@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::connection::{
-    AckToken, AcknowledgeError, Asked, CloseCause, Closed, Core, Dropped, Incoming, PeerLimits,
-    Phase, RequestError,
+    AckToken, AcknowledgeError, Asked, CloseCause, Closed, Core, Incoming, PeerLimits, Phase,
+    RequestError,
 };
 use crate::message::Message;
 use crate::options::Options;
@@ -15,7 +15,7 @@ use crate::packet::{
 };
 use crate::property::Properties;
 use crate::reason::ReasonCode;
-use crate::session::{Entry, PublishError, PublishHandle, RequestHandle, Session, State};
+use crate::session::{Dropped, Entry, PublishError, PublishHandle, RequestHandle, Session, State};
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, Role, Version};
 use crate::violation::Violation;
@@ -166,7 +166,12 @@ impl ClientConnection {
             if let Some(dropped) = self.core.take_dropped() {
                 return Some(ClientEvent::Dropped(dropped));
             }
-            let packet = self.core.next_packet(now, input)?;
+            let Some(packet) = self.core.next_packet(now, input) else {
+                if self.core.drop_undeliverable(now) {
+                    continue;
+                }
+                return None;
+            };
             let packet_type = packet.packet_type();
             let event = match self.core.phase {
                 Phase::Connected => self.on_packet(&packet),
@@ -493,6 +498,7 @@ impl ClientConnection {
         core.session.in_flight.insert(Entry {
             id,
             counted: false,
+            reported: false,
             handle,
             state,
         });

@@ -33,8 +33,8 @@ mod wire;
 
 pub use client::{ClientConnection, ClientEvent, ConnectError};
 pub use connection::{
-    AckToken, AcknowledgeError, CloseCause, Closed, DropReason, Dropped, Incoming, ReplyError,
-    ReplyErrorReason, RequestError, RequestToken,
+    AckToken, AcknowledgeError, CloseCause, Closed, Incoming, ReplyError, ReplyErrorReason,
+    RequestError, RequestToken,
 };
 pub use message::{Message, MessageError};
 pub use options::Options;
@@ -46,7 +46,9 @@ pub use packet::{
 pub use property::{Properties, Property, PropertyIter};
 pub use reason::ReasonCode;
 pub use server::{AcceptError, AcceptErrorReason, ServerConnection, ServerEvent};
-pub use session::{PublishError, PublishErrorReason, PublishHandle, RequestHandle, Session};
+pub use session::{
+    DropReason, Dropped, PublishError, PublishErrorReason, PublishHandle, RequestHandle, Session,
+};
 #[cfg(feature = "std")]
 pub use time::Clock;
 pub use time::Instant;

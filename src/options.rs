@@ -26,8 +26,8 @@ use crate::wire::MAXIMUM_PACKET_SIZE;
 pub struct Options {
     maximum_packet_size: u32,
     maximum_connect_size: u32,
-    maximum_queued_messages: u32,
-    maximum_queued_bytes: u32,
+    maximum_kept_messages: u32,
+    maximum_kept_bytes: u32,
     maximum_reply_bytes: u32,
     connect_timeout_ms: u32,
     ping_timeout_ms: u32,
@@ -48,8 +48,8 @@ impl Options {
             // A CONNECT is a client id, credentials and a will: brokers in the field see a few
             // hundred bytes. A stranger gets no more than this before it is known.
             maximum_connect_size: 65_536,
-            maximum_queued_messages: 1024,
-            maximum_queued_bytes: 16 << 20,
+            maximum_kept_messages: 1024,
+            maximum_kept_bytes: 16 << 20,
             maximum_reply_bytes: 64 << 10,
             connect_timeout_ms: 30_000,
             ping_timeout_ms: 10_000,
@@ -109,18 +109,22 @@ impl Options {
         self
     }
 
-    /// Messages that wait to be sent for the first time, at most. Default 1024.
+    /// Messages of ours that a session keeps at most: those that wait to be sent, and those of
+    /// QoS 1 and 2 that are sent and not settled. Default 1024.
+    ///
+    /// So a peer that takes messages and never acknowledges them makes us hold no more than one
+    /// that takes none.
     #[must_use]
-    pub const fn with_maximum_queued_messages(mut self, messages: u32) -> Self {
-        self.maximum_queued_messages = messages;
+    pub const fn with_maximum_kept_messages(mut self, messages: u32) -> Self {
+        self.maximum_kept_messages = messages;
         self
     }
 
-    /// Bytes of topic, properties and payload of the messages that wait to be sent, at most.
+    /// Bytes of topic, properties and payload of the messages that a session keeps, at most.
     /// Default 16 MiB.
     #[must_use]
-    pub const fn with_maximum_queued_bytes(mut self, bytes: u32) -> Self {
-        self.maximum_queued_bytes = bytes;
+    pub const fn with_maximum_kept_bytes(mut self, bytes: u32) -> Self {
+        self.maximum_kept_bytes = bytes;
         self
     }
 
@@ -208,16 +212,16 @@ impl Options {
         self.automatic_topic_aliases
     }
 
-    /// See [`with_maximum_queued_messages`](Self::with_maximum_queued_messages).
+    /// See [`with_maximum_kept_messages`](Self::with_maximum_kept_messages).
     #[must_use]
-    pub const fn maximum_queued_messages(&self) -> u32 {
-        self.maximum_queued_messages
+    pub const fn maximum_kept_messages(&self) -> u32 {
+        self.maximum_kept_messages
     }
 
-    /// See [`with_maximum_queued_bytes`](Self::with_maximum_queued_bytes).
+    /// See [`with_maximum_kept_bytes`](Self::with_maximum_kept_bytes).
     #[must_use]
-    pub const fn maximum_queued_bytes(&self) -> u32 {
-        self.maximum_queued_bytes
+    pub const fn maximum_kept_bytes(&self) -> u32 {
+        self.maximum_kept_bytes
     }
 
     /// See [`with_maximum_reply_bytes`](Self::with_maximum_reply_bytes).

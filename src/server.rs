@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::connection::{
-    AckToken, AcknowledgeError, CloseCause, Closed, Core, Dropped, Features, Incoming, PeerLimits,
-    Phase, ReplyError, ReplyErrorReason, RequestError, RequestToken,
+    AckToken, AcknowledgeError, CloseCause, Closed, Core, Features, Incoming, PeerLimits, Phase,
+    ReplyError, ReplyErrorReason, RequestError, RequestToken,
 };
 use crate::message::Message;
 use crate::options::Options;
@@ -13,7 +13,7 @@ use crate::packet::{
 };
 use crate::property::Properties;
 use crate::reason::ReasonCode;
-use crate::session::{PublishError, PublishHandle, Session};
+use crate::session::{Dropped, PublishError, PublishHandle, Session};
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, Role, Version};
 use crate::violation::Violation;
@@ -126,7 +126,12 @@ impl ServerConnection {
             if self.core.phase == Phase::Connecting && self.core.authentication_method().is_none() {
                 return None;
             }
-            let packet = self.core.next_packet(now, input)?;
+            let Some(packet) = self.core.next_packet(now, input) else {
+                if self.core.drop_undeliverable(now) {
+                    continue;
+                }
+                return None;
+            };
             let packet_type = packet.packet_type();
             let event = match self.core.phase {
                 Phase::Connected => self.on_packet(&packet),
@@ -276,9 +281,7 @@ impl ServerConnection {
     /// (MQTT-3.1.4-5, MQTT-4.4.0-1 of 5.0; MQTT-3.1.4-4, MQTT-4.4.0-1 of 3.1.1).
     ///
     /// `session` is the stored one of this client, if there is one to resume; Session Present is
-    /// written accordingly, whatever `connack` says. Messages queued in it are sent; they may have
-    /// been queued for a client that never had a connection before: then give it with a `connack`
-    /// only after [`Session::is_established`] says so, and `None` otherwise.
+    /// written accordingly, whatever `connack` says.
     ///
     /// `connack.reason` is Success. Its properties are the application's, save for Receive Maximum,
     /// Maximum Packet Size and Topic Alias Maximum, which are written from the options. What it
@@ -290,7 +293,8 @@ impl ServerConnection {
     ///
     /// No CONNECT waits for an answer; a session was given to a clean start; CONNACK is not one of
     /// success, lacks the Assigned Client Identifier or the Authentication Method that it must
-    /// have, or cannot be encoded or does not fit. The session comes back.
+    /// have, declares unavailable what the will needs, or cannot be encoded or does not fit. The
+    /// session comes back, and the client waits for another answer.
     pub fn accept(
         &mut self,
         now: Instant,
@@ -346,6 +350,16 @@ impl ServerConnection {
             // MQTT-4.12.0-5, MQTT-4.12.0-6 of 5.0.
             if properties.authentication_method() != core.authentication_method() {
                 return Err(RequestError::AuthenticationMethod.into());
+            }
+            let features = Features::from_properties(properties);
+            if let Some((qos, retain)) = core.will {
+                // MQTT-3.2.2-12, MQTT-3.2.2-13 of 5.0.
+                if qos > features.maximum_qos {
+                    return Err(RequestError::NotSupported(ReasonCode::QosNotSupported).into());
+                }
+                if retain && !features.retain {
+                    return Err(RequestError::NotSupported(ReasonCode::RetainNotSupported).into());
+                }
             }
             Core::announce(&core.options, core.version, *properties)?
         };

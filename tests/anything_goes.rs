@@ -128,7 +128,7 @@ fn options(bits: u8) -> Options {
         .with_maximum_packet_size([MAXIMUM_PACKET_SIZE, 40, 6, 3][usize::from(bits >> 5 & 3)])
         .with_maximum_reply_bytes(if bits >> 7 == 1 { 0 } else { 60 })
         .with_maximum_open_requests(2)
-        .with_maximum_queued_messages(12)
+        .with_maximum_kept_messages(12)
         .with_answer_invalid_filters(bits & 1 != 0)
         .with_connect_timeout(Duration::from_secs(9))
         .with_ping_timeout(Duration::from_secs(2))

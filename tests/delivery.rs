@@ -521,6 +521,52 @@ fn a_repeated_qos_2_publish_is_delivered_once() {
     }
 }
 
+/// A repeated PUBLISH is answered behind a message that the application still holds; when PUBREL
+/// comes first, that answer must not reach the next message under the identifier.
+#[test]
+fn a_late_pubrec_does_not_answer_the_next_message() {
+    let setup = Setup {
+        server: Options::new().with_manual_acknowledgement(true),
+        ..Setup::new(Version::V311)
+    };
+    let mut pair = Pair::connected(setup);
+    pair.client.connection = None;
+    let publish = |qos, id, payload| {
+        Packet::from(Publish {
+            qos,
+            packet_id: PacketId::new(id),
+            ..Publish::new("t", payload)
+        })
+    };
+    let send = |pair: &mut Pair, packet: Packet<'_>| {
+        let mut bytes = Vec::new();
+        packet.encode(Version::V311, &mut bytes).unwrap();
+        pair.inject_to_server(&bytes);
+        pair.drive();
+    };
+    send(&mut pair, publish(QoS::ExactlyOnce, 7, b"first"));
+    let token = pair.server.acks.remove(0);
+    pair.server()
+        .acknowledge(&token, ReasonCode::Success)
+        .unwrap();
+    send(&mut pair, publish(QoS::AtLeastOnce, 8, b"held"));
+    send(&mut pair, publish(QoS::ExactlyOnce, 7, b"first"));
+    send(
+        &mut pair,
+        Packet::Pubrel(Ack::new(PacketId::new(7).unwrap())),
+    );
+    send(&mut pair, publish(QoS::ExactlyOnce, 7, b"second"));
+    assert_eq!(payloads(&pair.server.seen), ["first", "held", "second"]);
+    for token in std::mem::take(&mut pair.server.acks) {
+        pair.server()
+            .acknowledge(&token, ReasonCode::Success)
+            .unwrap();
+    }
+    pair.drive();
+    use PacketType::{Puback, Pubcomp, Pubrec};
+    assert_eq!(pair.types_to_client(), [Pubrec, Pubcomp, Puback, Pubrec]);
+}
+
 #[test]
 fn acknowledgements_of_nothing_change_nothing() {
     let id = PacketId::new(9).unwrap();

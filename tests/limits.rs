@@ -131,8 +131,8 @@ fn all_packet_identifiers_in_use() {
     for version in VERSIONS {
         let setup = Setup {
             client: Options::new()
-                .with_maximum_queued_messages(70_000)
-                .with_maximum_queued_bytes(u32::MAX),
+                .with_maximum_kept_messages(70_000)
+                .with_maximum_kept_bytes(u32::MAX),
             server: Options::new()
                 .with_receive_maximum(u16::MAX)
                 .with_manual_acknowledgement(true),
@@ -182,8 +182,8 @@ fn all_packet_identifiers_in_use() {
 fn the_queue_is_bounded_in_messages_and_bytes() {
     for version in VERSIONS {
         let options = Options::new()
-            .with_maximum_queued_messages(5)
-            .with_maximum_queued_bytes(100);
+            .with_maximum_kept_messages(5)
+            .with_maximum_kept_bytes(100);
         let mut pair = Pair::connected(Setup {
             client: options,
             ..Setup::new(version)
@@ -210,6 +210,44 @@ fn the_queue_is_bounded_in_messages_and_bytes() {
             .unwrap_err();
         assert_eq!(error.reason, PublishErrorReason::QueueFull);
         assert_eq!(error.message.payload(), big.as_bytes());
+    }
+}
+
+/// A peer that takes messages and never acknowledges them does not make us keep more.
+#[test]
+fn what_is_in_flight_counts() {
+    for version in VERSIONS {
+        let options = Options::new()
+            .with_maximum_kept_messages(20)
+            .with_maximum_kept_bytes(100);
+        let setup = Setup {
+            client: options,
+            server: Options::new().with_manual_acknowledgement(true),
+            ..Setup::new(version)
+        };
+        let mut pair = Pair::connected(setup);
+        for (text, fits) in [("x", 20), ("0123456789012345678", 5)] {
+            let mut taken = 0;
+            let now = pair.now;
+            while pair
+                .client()
+                .publish(now, message("t", text, QoS::ExactlyOnce))
+                .is_ok()
+            {
+                taken += 1;
+                pair.drive();
+            }
+            assert_eq!(taken, fits);
+            assert_eq!(pair.client().session().in_flight(), fits);
+            // PUBREC alone gives the bytes back, PUBCOMP the place.
+            for token in std::mem::take(&mut pair.server.acks) {
+                pair.server()
+                    .acknowledge(&token, ReasonCode::Success)
+                    .unwrap();
+            }
+            pair.drive();
+            assert_eq!(pair.client().session().in_flight(), 0);
+        }
     }
 }
 
@@ -599,7 +637,7 @@ fn the_smallest_options_still_move() {
             .with_receive_maximum(0)
             .with_maximum_reply_bytes(0)
             .with_maximum_open_requests(0)
-            .with_maximum_queued_messages(1);
+            .with_maximum_kept_messages(1);
         let mut pair = Pair::connected(Setup {
             client: options.clone(),
             server: options,
@@ -702,7 +740,7 @@ fn an_accepted_client_may_send_larger_packets() {
 #[test]
 fn what_was_dropped_and_not_told_is_bounded() {
     let mut pair = Pair::connected(Setup {
-        client: Options::new().with_maximum_queued_messages(10),
+        client: Options::new().with_maximum_kept_messages(10),
         ..Setup::new(Version::V5)
     });
     let now = pair.now;

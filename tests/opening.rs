@@ -77,8 +77,7 @@ fn every_field_and_property_of_connect_and_connack_arrives() {
         keep_alive: 30,
         clean_start: false,
         will: Some(Will {
-            qos: QoS::ExactlyOnce,
-            retain: true,
+            qos: QoS::AtLeastOnce,
             properties: Properties::from(&will_properties[..]),
             ..Will::new("w", b"\x00\xff")
         }),
@@ -260,6 +259,14 @@ fn bad_first_packets_get_what_the_standard_asks_for() {
         ("HTTP", b"GET / HTTP/1.1\r\n\r\n", &[]),
         ("PINGREQ", b"\xc0\x00", &[]),
         ("a reserved type", b"\x00\x00", &[]),
+        // The version is not known: no answer would be in the right one.
+        ("CONNECT with flags", b"\x11\x0d\x00\x04MQTT\x05", &[]),
+        (
+            "a CONNECT too large",
+            b"\x10\xff\xff\x7f\x00\x04MQTT\x05",
+            &[],
+        ),
+        ("a CONNECT too short", b"\x10\x04\x00\x04MQ", &[]),
         (
             "3.1.1 with the reserved flag",
             b"\x10\x0d\x00\x04MQTT\x04\x03\x00\x3c\x00\x01c",
@@ -337,6 +344,54 @@ fn a_client_without_identifier_gets_one_in_5_0() {
         error.reason,
         RequestError::Encode(EncodeError::Violation(Violation::ClientIdEmpty))
     );
+}
+
+/// MQTT-3.2.2-12 and MQTT-3.2.2-13 of 5.0.
+#[test]
+fn a_will_beyond_what_connack_says_is_not_accepted() {
+    let now = Instant::ZERO;
+    let will = Will {
+        qos: QoS::ExactlyOnce,
+        retain: true,
+        ..Will::new("w", b"")
+    };
+    let mut bytes = Vec::new();
+    let connect = Connect {
+        will: Some(will),
+        ..Connect::new(Version::V5, "c")
+    };
+    Packet::from(connect)
+        .encode(Version::V5, &mut bytes)
+        .unwrap();
+    let mut server = ServerConnection::new(now, Options::new());
+    assert!(server.receive(now, &mut &bytes[..]).is_some());
+    for (property, code) in [
+        (
+            Property::MaximumQos(QoS::AtLeastOnce),
+            ReasonCode::QosNotSupported,
+        ),
+        (
+            Property::RetainAvailable(false),
+            ReasonCode::RetainNotSupported,
+        ),
+    ] {
+        let list = [property];
+        let connack = Connack {
+            properties: Properties::from(&list),
+            ..Connack::new(ReasonCode::Success)
+        };
+        let error = server.accept(now, None, &connack).unwrap_err();
+        assert_eq!(
+            error.reason,
+            AcceptErrorReason::Request(RequestError::NotSupported(code))
+        );
+    }
+    server
+        .refuse(now, &Connack::new(ReasonCode::QosNotSupported))
+        .unwrap();
+    let mut out = Vec::new();
+    server.poll_transmit(now, &mut out, 100);
+    assert_eq!(out, [0x20, 3, 0, 0x9b, 0]);
 }
 
 #[test]
@@ -749,6 +804,42 @@ fn a_silent_client_is_closed_at_exactly_one_and_a_half_keep_alive() {
         assert_eq!(pair.next_timeout(), None);
         pair.advance(Duration::from_secs(1_000_000));
         assert!(pair.server().is_connected());
+    }
+}
+
+/// A client whose packets the application holds up is not silent.
+#[test]
+fn a_client_that_is_not_listened_to_is_not_closed() {
+    for version in VERSIONS {
+        let setup = Setup {
+            keep_alive: 10,
+            answer: false,
+            server: Options::new().with_maximum_open_requests(1),
+            client: Options::new().with_ping_timeout(Duration::from_secs(100)),
+            ..Setup::new(version)
+        };
+        let mut pair = Pair::connected(setup);
+        pair.client()
+            .subscribe(
+                &[Subscription::new("a", QoS::AtMostOnce)],
+                Properties::new(),
+            )
+            .unwrap();
+        pair.advance(Duration::from_secs(60));
+        assert!(pair.server().is_connected());
+        let (token, _) = pair.server.requests.pop().unwrap();
+        pair.server()
+            .suback(token, &[ReasonCode::Success], Properties::new())
+            .unwrap();
+        pair.drive();
+        assert!(pair.types_to_client().contains(&PacketType::Pingresp));
+        // From then on its silence counts again.
+        pair.client.connection = None;
+        pair.advance(Duration::from_millis(15_000));
+        assert_eq!(
+            pair.server().closed().unwrap().cause,
+            CloseCause::KeepAliveTimeout
+        );
     }
 }
 

@@ -345,6 +345,47 @@ fn the_new_limits_hold_for_old_messages() {
     assert_eq!(pair.client().send_quota(), 2);
 }
 
+/// The peer may have a QoS 2 message that the new limits forbid to send again: its identifier is
+/// released, or the next message under it would be swallowed.
+#[test]
+fn a_forbidden_qos_2_message_is_released() {
+    let mut pair = Pair::connected(Setup::persistent(Version::V5));
+    let now = pair.now;
+    let big = "x".repeat(200);
+    let handle = pair
+        .client()
+        .publish(now, message("t", &big, QoS::ExactlyOnce))
+        .unwrap();
+    pair.to_client.budget = Some(0);
+    pair.drive();
+    assert_eq!(payloads(&pair.server.seen).len(), 1);
+    pair.cut();
+    pair.clear();
+    pair.setup.server = Options::new().with_maximum_packet_size(100);
+    pair.connect();
+    pair.drive();
+    use PacketType::{Connect, Pubrel};
+    assert_eq!(pair.types_to_server(), [Connect, Pubrel]);
+    assert_eq!(
+        pair.client.seen[1..],
+        [Seen::Dropped(handle, DropReason::PacketTooLarge)]
+    );
+    assert_eq!(pair.client().session().in_flight(), 0);
+    // Every identifier once more.
+    for n in 0..65_536 {
+        let now = pair.now;
+        let text = n.to_string();
+        pair.client()
+            .publish(now, message("t", &text, QoS::ExactlyOnce))
+            .unwrap();
+        if n % 1000 == 0 {
+            pair.drive();
+        }
+    }
+    pair.drive();
+    assert_eq!(payloads(&pair.server.seen).len(), 65_536);
+}
+
 #[test]
 fn a_session_moves_between_the_versions() {
     for (first, second) in [(Version::V311, Version::V5), (Version::V5, Version::V311)] {
@@ -420,8 +461,33 @@ fn a_message_that_was_sent_does_not_expire() {
 }
 
 #[test]
+fn what_is_dropped_is_told_at_once_or_by_the_next_connection() {
+    let expiring =
+        |text| message("t", text, QoS::AtLeastOnce).with_message_expiry_interval(Some(5));
+    let mut pair = Pair::connected(Setup::persistent(Version::V5));
+    let now = pair.now;
+    let first = pair.client().publish(now, expiring("1")).unwrap();
+    // Nothing is sent, and the loop ends with `None`: it has been told by then.
+    let later = now.saturating_add(Duration::from_secs(6));
+    let event = pair.client().receive(later, &mut &[][..]);
+    assert!(matches!(event, Some(ClientEvent::Dropped(dropped))
+        if dropped.handle == first && dropped.reason == DropReason::Expired));
+    assert!(pair.client().receive(later, &mut &[][..]).is_none());
+    // Found while sending, and the connection ends before it could tell.
+    let second = pair.client().publish(later, expiring("2")).unwrap();
+    let latest = later.saturating_add(Duration::from_secs(6));
+    assert_eq!(pair.client().poll_transmit(latest, &mut Vec::new(), 100), 0);
+    pair.reconnect();
+    assert!(
+        pair.client
+            .seen
+            .contains(&Seen::Dropped(second, DropReason::Expired))
+    );
+}
+
+#[test]
 fn the_offline_queue_is_bounded_too() {
-    let options = Options::new().with_maximum_queued_messages(2);
+    let options = Options::new().with_maximum_kept_messages(2);
     let mut session = Session::new();
     for n in 0..3 {
         let result = session.enqueue(Instant::ZERO, message("t", "x", QoS::AtLeastOnce), &options);

@@ -118,33 +118,6 @@ impl fmt::Display for CloseCause {
     }
 }
 
-/// A message that will not be delivered, with the reason.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Dropped {
-    /// Which one.
-    pub handle: crate::session::PublishHandle,
-    /// The message; `None` where the peer had taken it already (QoS 2 after PUBREC).
-    pub message: Option<Message>,
-    /// Why.
-    pub reason: DropReason,
-}
-
-/// Why a message was dropped.
-#[non_exhaustive]
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub enum DropReason {
-    /// The peer has no session any more, so whether it had the message is unknown (MQTT-3.2.2-5 of
-    /// 5.0).
-    SessionLost,
-    /// It does not fit the peer's Maximum Packet Size (MQTT-3.1.2-25 of 5.0).
-    PacketTooLarge,
-    /// Its Message Expiry Interval passed before it was sent (MQTT-3.3.2-5 of 5.0).
-    Expired,
-    /// The server turned out not to take its QoS or its RETAIN flag (MQTT-3.2.2-11 and
-    /// MQTT-3.2.2-14 of 5.0).
-    NotSupported,
-}
-
 /// A request that was not made.
 #[non_exhaustive]
 #[derive(Copy, Clone, Debug, Eq, PartialEq, thiserror::Error)]

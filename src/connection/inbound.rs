@@ -1,9 +1,7 @@
 //! What the peer sends on an open connection and both roles treat alike: messages, the
 //! acknowledgements of ours, AUTH and DISCONNECT.
 
-use super::{
-    AckToken, AcknowledgeError, CloseCause, Core, Dropped, Incoming, Pending, Phase, RequestError,
-};
+use super::{AckToken, AcknowledgeError, CloseCause, Core, Incoming, Pending, Phase, RequestError};
 use crate::packet::{Ack, Disconnect, Packet, Publish};
 use crate::property::Properties;
 use crate::reason::ReasonCode;
@@ -89,6 +87,7 @@ impl Core {
             id,
             qos: QoS::ExactlyOnce,
             reason,
+            superseded: false,
         });
         self.flush_acknowledgements();
     }
@@ -100,6 +99,7 @@ impl Core {
             id,
             qos,
             reason: None,
+            superseded: false,
         });
         if self.options.manual_acknowledgement() {
             return Some(AckToken {
@@ -156,10 +156,14 @@ impl Core {
             id,
             qos,
             reason: Some(reason),
+            superseded,
         }) = self.pending.front()
         {
             self.pending.pop_front();
             self.first_pending = self.first_pending.wrapping_add(1);
+            if superseded {
+                continue;
+            }
             let ack = Ack {
                 reason,
                 ..Ack::new(id)
@@ -183,6 +187,13 @@ impl Core {
         let mut answer = Ack::new(ack.packet_id);
         if self.session.received.remove(ack.packet_id) {
             self.open.remove(ack.packet_id);
+            // A PUBREC that repeats an earlier one and waits for its turn would come too late, and
+            // be taken for the answer to the next message under this identifier.
+            for pending in &mut self.pending {
+                if pending.id == ack.packet_id && pending.reason.is_some() {
+                    pending.superseded = true;
+                }
+            }
         } else if self.version != Version::V311 {
             // 3.1.1 answers alike whether it knows the identifier or not (MQTT-4.3.3-2).
             answer.reason = ReasonCode::PacketIdentifierNotFound;
@@ -208,7 +219,7 @@ impl Core {
     pub(crate) fn on_pubrec(&mut self, ack: &Ack<'_>) -> Result<Option<PublishHandle>, Violation> {
         self.check_problem_information(&ack.properties)?;
         let mut answer = Ack::new(ack.packet_id);
-        match self.session.in_flight.get_mut(ack.packet_id) {
+        match self.session.in_flight.get(ack.packet_id) {
             None => {
                 if ack.reason.is_error() {
                     return Ok(None);
@@ -224,9 +235,9 @@ impl Core {
                     }
                     // MQTT-4.3.3-4 and MQTT-4.3.3-6 of 5.0, MQTT-4.3.3-1 of 3.1.1: the peer has
                     // the message, which is never sent again.
-                    entry.state = State::Release;
+                    self.session.in_flight.release(ack.packet_id);
                 }
-                // Answered again: our PUBREL may be on its way still.
+                // A repeated answer: our PUBREL may be on its way still.
                 State::Release => {}
                 _ => return Err(Violation::AckUnexpected),
             },
@@ -252,7 +263,7 @@ impl Core {
     fn settle(&mut self, id: PacketId) -> Option<PublishHandle> {
         let entry = self.session.in_flight.remove(id)?;
         self.sent = self.sent.saturating_sub(u16::from(entry.counted));
-        Some(PublishHandle(entry.handle))
+        (!entry.reported).then_some(PublishHandle(entry.handle))
     }
 
     /// The peer ends the connection.
@@ -322,17 +333,4 @@ impl Core {
 enum Delivery {
     New,
     Again,
-}
-
-impl Dropped {
-    pub(super) fn session_lost(entry: Entry) -> Self {
-        Self {
-            handle: PublishHandle(entry.handle),
-            message: match entry.state {
-                State::Publish { message, .. } => Some(message),
-                _ => None,
-            },
-            reason: super::DropReason::SessionLost,
-        }
-    }
 }

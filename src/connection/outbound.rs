@@ -6,10 +6,12 @@
 use alloc::vec::Vec;
 
 use super::aliases::Chosen;
-use super::{Asked, Core, DropReason, Dropped, Phase};
+use super::{Asked, Core, Phase};
 use crate::message::Message;
 use crate::packet::{Ack, Packet, Publish};
-use crate::session::{Entry, PublishError, PublishErrorReason, PublishHandle, Queued, State};
+use crate::session::{
+    DropReason, Entry, PublishError, PublishErrorReason, PublishHandle, Queued, State,
+};
 use crate::time::Instant;
 use crate::types::{PacketId, QoS, Role, Version};
 
@@ -41,43 +43,61 @@ impl Core {
                 return Err(PublishErrorReason::NeedsV5);
             }
         }
-        self.check_features(message)?;
-        // What was dropped and not yet reported counts, or a caller that never receives would pile
-        // it up.
-        let dropped = self.rare.as_ref().map_or(0, |rare| rare.dropped.len());
-        if dropped >= self.options.maximum_queued_messages() as usize {
-            return Err(PublishErrorReason::QueueFull);
+        match self.refusal(message) {
+            None => Ok(()),
+            Some(DropReason::PacketTooLarge) => Err(PublishErrorReason::TooLarge {
+                size: self.size(message),
+                maximum: self.peer.maximum_packet_size,
+            }),
+            Some(_) if message.qos() > self.peer.features.maximum_qos => {
+                Err(PublishErrorReason::QosNotSupported)
+            }
+            Some(_) => Err(PublishErrorReason::RetainNotSupported),
         }
-        let maximum = self.peer.maximum_packet_size;
-        let identifiers = message.subscription_identifiers().len();
-        if message.size() + 5 * identifiers + MAXIMUM_OVERHEAD <= maximum as usize {
-            return Ok(());
+    }
+
+    /// Why this peer gets no such message, be it new or of an earlier connection.
+    pub(super) fn refusal(&self, message: &Message) -> Option<DropReason> {
+        // What CONNACK said binds the client (MQTT-3.2.2-11, MQTT-3.2.2-14 of 5.0).
+        let features = &self.peer.features;
+        let supported = self.role == Role::Server
+            || (message.qos() <= features.maximum_qos && (features.retain || !message.retain()));
+        if !supported {
+            return Some(DropReason::NotSupported);
         }
+        // MQTT-3.1.2-24, MQTT-3.2.2-15 of 5.0; to a client it counts as delivered then
+        // (MQTT-3.1.2-25). The size is taken only where it may matter.
+        let maximum = self.peer.maximum_packet_size as usize;
+        let most = message.size() + 5 * message.subscription_identifiers().len() + MAXIMUM_OVERHEAD;
+        (most > maximum && self.size(message) > maximum).then_some(DropReason::PacketTooLarge)
+    }
+
+    /// Bytes of the packet, without an alias.
+    fn size(&self, message: &Message) -> usize {
         // Any identifier: it takes two bytes.
         let packet_id = PacketId::new(1).filter(|_| message.qos() != QoS::AtMostOnce);
         let expiry = message.message_expiry_interval();
-        let packet = self.packet(message, packet_id, false, expiry);
-        let size = packet.encoded_len(self.version);
-        if size > maximum as usize {
-            return Err(PublishErrorReason::TooLarge { size, maximum });
-        }
-        Ok(())
+        self.packet(message, packet_id, false, expiry)
+            .encoded_len(self.version)
     }
 
-    /// What CONNACK said binds the client for every message, also one of an earlier connection
-    /// (MQTT-3.2.2-11, MQTT-3.2.2-14 of 5.0).
-    fn check_features(&self, message: &Message) -> Result<(), PublishErrorReason> {
-        let features = &self.peer.features;
-        if self.role == Role::Server {
-            return Ok(());
+    /// Drops what would be dropped at the next sending, so that the application hears of it while
+    /// it receives. True: something was dropped.
+    pub(crate) fn drop_undeliverable(&mut self, now: Instant) -> bool {
+        let before = self.session.dropped.len();
+        if self.phase == Phase::Connected {
+            while let Some(Queued { message, since, .. }) = self.session.queue.front() {
+                let reason = match remaining(message, *since, now) {
+                    Err(Expired) => DropReason::Expired,
+                    Ok(_) => match self.refusal(message) {
+                        Some(reason) => reason,
+                        None => break,
+                    },
+                };
+                self.drop_front(reason);
+            }
         }
-        if message.qos() > features.maximum_qos {
-            return Err(PublishErrorReason::QosNotSupported);
-        }
-        if message.retain() && !features.retain {
-            return Err(PublishErrorReason::RetainNotSupported);
-        }
-        Ok(())
+        self.session.dropped.len() > before
     }
 
     pub(crate) fn send_quota(&self) -> u16 {
@@ -163,29 +183,12 @@ impl Core {
                 let expiry = remaining(message, *since, now).unwrap_or(Some(1));
                 let packet = self.packet(message, Some(id), true, expiry);
                 let measure = packet.measure(self.version);
-                let size = measure.packet_len();
-                let refused = if self.check_features(message).is_err() {
-                    Some(DropReason::NotSupported)
-                } else if size > self.peer.maximum_packet_size as usize {
-                    // The new connection has a smaller limit: treated as delivered
-                    // (MQTT-3.1.2-25 of 5.0).
-                    Some(DropReason::PacketTooLarge)
-                } else {
-                    None
-                };
-                if let Some(reason) = refused {
-                    if let Some(entry) = self.session.in_flight.remove(id) {
-                        self.drop_message(entry.handle, entry.state, reason);
-                    }
-                } else if !room.has(out, size) {
+                if !room.has(out, measure.packet_len()) {
                     return false;
-                } else {
-                    let _ = packet.write(self.version, &measure, out);
-                    self.sent += 1;
-                    if let Some(entry) = self.session.in_flight.get_mut(id) {
-                        entry.counted = true;
-                    }
                 }
+                let _ = packet.write(self.version, &measure, out);
+                self.sent += 1;
+                self.session.in_flight.count(id);
             }
             // Settled meanwhile.
             _ => {}
@@ -196,18 +199,10 @@ impl Core {
 
     /// Sends the message at the front of the queue. False: nothing more for now.
     fn send_queued(&mut self, now: Instant, out: &mut Vec<u8>, room: &Room) -> bool {
+        self.drop_undeliverable(now);
         let Some(Queued { message, since, .. }) = self.session.queue.front() else {
             return false;
         };
-        let expiry = remaining(message, *since, now);
-        let refused = match expiry {
-            Err(Expired) => Some(DropReason::Expired),
-            Ok(_) if self.check_features(message).is_err() => Some(DropReason::NotSupported),
-            Ok(_) => None,
-        };
-        if let Some(reason) = refused {
-            return self.drop_front(reason);
-        }
         let packet_id = if message.qos() == QoS::AtMostOnce {
             None
         } else {
@@ -219,12 +214,9 @@ impl Core {
                 id => id,
             }
         };
-        // Borrowed anew: finding a vacant identifier may have moved the table.
-        let Some(Queued { message, .. }) = self.session.queue.front() else {
-            return false;
-        };
-        let chosen = self.choose_alias(message);
-        let mut packet = self.packet(message, packet_id, false, expiry.unwrap_or(None));
+        let expiry = remaining(message, *since, now).unwrap_or(None);
+        let mut packet = self.packet(message, packet_id, false, expiry);
+        let mut chosen = self.choose_alias(message);
         match chosen {
             Some(Chosen::Known(alias)) => {
                 packet.topic = "";
@@ -233,45 +225,40 @@ impl Core {
             Some(Chosen::Set(alias)) => packet.topic_alias = Some(alias),
             None => {}
         }
-        let mut chosen = chosen;
-        let maximum = self.peer.maximum_packet_size as usize;
         let mut measure = packet.measure(self.version);
-        if measure.packet_len() > maximum && matches!(chosen, Some(Chosen::Set(_))) {
+        if measure.packet_len() > self.peer.maximum_packet_size as usize {
+            // It fits without the alias, or it would have been dropped.
+            packet.topic = message.topic();
             packet.topic_alias = None;
             chosen = None;
             measure = packet.measure(self.version);
         }
-        let size = measure.packet_len();
-        if size > maximum {
-            return self.drop_front(DropReason::PacketTooLarge);
-        }
-        if !room.has(out, size) {
+        if !room.has(out, measure.packet_len()) {
             return false;
         }
         if packet.write(self.version, &measure, out).is_err() {
-            // A message is valid by construction; one that could not be sent must not be sent
+            // A message is valid by construction; one that could not be sent must not be tried
             // again and again.
             return self.drop_front(DropReason::PacketTooLarge);
         }
-        let Some(Queued {
-            handle,
-            message,
-            since,
-        }) = self.session.queue.pop()
-        else {
+        let Some(queued) = self.session.queue.pop() else {
             return false;
         };
         if let Some(chosen) = chosen {
-            self.rare().outbound_aliases.sent(message.topic(), chosen);
+            let aliases = &mut self.rare().outbound_aliases;
+            aliases.sent(queued.message.topic(), chosen);
         }
         if let Some(id) = packet_id {
             self.sent += 1;
-            let state = State::Publish { message, since };
             self.session.in_flight.insert(Entry {
                 id,
                 counted: true,
-                handle,
-                state,
+                reported: false,
+                handle: queued.handle,
+                state: State::Publish {
+                    message: queued.message,
+                    since: queued.since,
+                },
             });
         }
         true
@@ -324,30 +311,16 @@ impl Core {
     }
 
     fn drop_front(&mut self, reason: DropReason) -> bool {
-        match self.session.queue.pop() {
-            Some(Queued {
-                handle,
-                message,
-                since,
-            }) => {
-                self.drop_message(handle, State::Publish { message, since }, reason);
-                true
-            }
-            None => false,
+        let session = &mut self.session;
+        let queued = session.queue.pop();
+        let dropped = queued.is_some();
+        if let Some(Queued {
+            handle, message, ..
+        }) = queued
+        {
+            session.dropped.push(handle, Some(message), reason);
         }
-    }
-
-    fn drop_message(&mut self, handle: u64, state: State, reason: DropReason) {
-        let message = match state {
-            State::Publish { message, .. } => Some(message),
-            _ => None,
-        };
-        let handle = PublishHandle(handle);
-        self.rare().dropped.push_back(Dropped {
-            handle,
-            message,
-            reason,
-        });
+        dropped
     }
 }
 

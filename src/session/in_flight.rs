@@ -11,6 +11,8 @@ pub(crate) struct Entry {
     /// Counts against the peer's Receive Maximum: its PUBLISH went out on this connection
     /// (5.0 §4.9; a PUBREL alone is free).
     pub(crate) counted: bool,
+    /// The application was told that it is dropped; only the exchange goes on.
+    pub(crate) reported: bool,
     /// Also the order of first sending.
     pub(crate) handle: u64,
     pub(crate) state: State,
@@ -35,7 +37,18 @@ pub(crate) struct InFlight {
     /// Empty, or a power of two of slots, at most 65,536.
     slots: Vec<Option<Entry>>,
     len: usize,
+    /// Of the messages, as [`Message::size`] counts.
+    bytes: usize,
     next: u16,
+}
+
+impl State {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Publish { message, .. } => message.size(),
+            _ => 0,
+        }
+    }
 }
 
 /// With this many slots every identifier has its own.
@@ -49,6 +62,10 @@ impl InFlight {
         self.len
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn slot(&self, id: u16) -> usize {
         // An empty table has no slots: the index is out of range and `get` says so.
         usize::from(id) & self.slots.len().wrapping_sub(1)
@@ -59,7 +76,31 @@ impl InFlight {
         (entry.id == id).then_some(entry)
     }
 
-    pub(crate) fn get_mut(&mut self, id: PacketId) -> Option<&mut Entry> {
+    /// The message went out (again), and counts against the peer's Receive Maximum.
+    pub(crate) fn count(&mut self, id: PacketId) {
+        if let Some(entry) = self.get_mut(id) {
+            entry.counted = true;
+        }
+    }
+
+    /// The application was told that the message is dropped.
+    pub(crate) fn report(&mut self, id: PacketId) {
+        if let Some(entry) = self.get_mut(id) {
+            entry.reported = true;
+        }
+    }
+
+    /// The peer has the message: only PUBREL and PUBCOMP are left. The message comes back.
+    pub(crate) fn release(&mut self, id: PacketId) -> Option<Message> {
+        let state = core::mem::replace(&mut self.get_mut(id)?.state, State::Release);
+        self.bytes -= state.bytes();
+        match state {
+            State::Publish { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    fn get_mut(&mut self, id: PacketId) -> Option<&mut Entry> {
         let slot = self.slot(id.get());
         let entry = self.slots.get_mut(slot)?.as_mut()?;
         (entry.id == id).then_some(entry)
@@ -68,12 +109,13 @@ impl InFlight {
     pub(crate) fn remove(&mut self, id: PacketId) -> Option<Entry> {
         self.get(id)?;
         let slot = self.slot(id.get());
-        let entry = self.slots.get_mut(slot)?.take();
+        let entry = self.slots.get_mut(slot)?.take()?;
         self.len -= 1;
+        self.bytes -= entry.state.bytes();
         if self.len == 0 && self.slots.len() > KEPT {
             self.slots = Vec::new();
         }
-        entry
+        Some(entry)
     }
 
     /// The identifier that the next [`insert`](Self::insert) will use; `None`: all 65,535 are in
@@ -106,6 +148,7 @@ impl InFlight {
         let slot = self.slot(id);
         if let Some(place) = self.slots.get_mut(slot) {
             self.len += usize::from(place.is_none());
+            self.bytes += entry.state.bytes();
             *place = Some(entry);
             self.next = id.wrapping_add(1);
         }
@@ -150,7 +193,7 @@ impl InFlight {
         let mut entries: Vec<Entry> = self.slots.drain(..).flatten().collect();
         entries.sort_unstable_by_key(|entry| entry.handle);
         self.slots = Vec::new();
-        self.len = 0;
+        (self.len, self.bytes) = (0, 0);
         entries
     }
 }
@@ -160,6 +203,7 @@ impl Default for InFlight {
         Self {
             slots: Vec::new(),
             len: 0,
+            bytes: 0,
             next: 1,
         }
     }
@@ -174,6 +218,7 @@ mod tests {
         Entry {
             id,
             counted: false,
+            reported: false,
             handle,
             state: State::Release,
         }
@@ -253,6 +298,7 @@ mod tests {
             table.insert(Entry {
                 id,
                 counted: true,
+                reported: false,
                 handle: handle as u64,
                 state,
             });

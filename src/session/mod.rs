@@ -4,12 +4,15 @@
 //! A [`Session`] is moved into a connection and out of it by value. Everything that belongs to one
 //! connection alone (aliases, quotas, timers, the peer's limits) is not here.
 
+mod dropped;
 mod ids;
 mod in_flight;
 mod queue;
 
 use core::fmt;
 
+pub(crate) use dropped::Unreported;
+pub use dropped::{DropReason, Dropped};
 pub(crate) use ids::IdSet;
 pub(crate) use in_flight::{Entry, InFlight, State};
 pub(crate) use queue::{Queue, Queued};
@@ -45,9 +48,9 @@ pub enum PublishErrorReason {
     /// The connection is closed, or (server) not accepted yet.
     #[error("the connection is not open")]
     NotOpen,
-    /// [`maximum_queued_messages`](Options::with_maximum_queued_messages) or
-    /// [`maximum_queued_bytes`](Options::with_maximum_queued_bytes) is reached.
-    #[error("the queue is full")]
+    /// [`maximum_kept_messages`](Options::with_maximum_kept_messages) or
+    /// [`maximum_kept_bytes`](Options::with_maximum_kept_bytes) is reached.
+    #[error("the session keeps as many messages as it may")]
     QueueFull,
     /// The packet would be larger than the peer takes (MQTT-3.1.2-24, MQTT-3.2.2-15 of 5.0) or
     /// than MQTT can express.
@@ -79,6 +82,8 @@ pub struct Session {
     pub(crate) in_flight: InFlight,
     /// QoS 2 messages taken from the peer whose PUBREL has not come.
     pub(crate) received: IdSet,
+    /// A connection may end before it has reported them all; the next one goes on.
+    pub(crate) dropped: Unreported,
     next_handle: u64,
     pub(crate) established: bool,
     /// What is in flight or received is of a session that has ended at the peer: it is reported as
@@ -115,7 +120,7 @@ impl Session {
         message: Message,
         options: &Options,
     ) -> Result<PublishHandle, PublishError> {
-        if !self.queue.has_room(&message, options) {
+        if !self.has_room(&message, options) {
             return Err(PublishError {
                 message,
                 reason: PublishErrorReason::QueueFull,
@@ -128,6 +133,13 @@ impl Session {
             since: now,
         });
         Ok(PublishHandle(handle))
+    }
+
+    fn has_room(&self, message: &Message, options: &Options) -> bool {
+        let messages = self.queue.len() + self.in_flight.len() + self.dropped.len();
+        let bytes = self.queue.bytes() + self.in_flight.bytes() + self.dropped.bytes();
+        messages < options.maximum_kept_messages() as usize
+            && bytes.saturating_add(message.size()) <= options.maximum_kept_bytes() as usize
     }
 
     /// Whether the peer has this session, or may have it: a CONNECT that would make one went out and

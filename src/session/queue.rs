@@ -4,7 +4,6 @@
 use alloc::collections::VecDeque;
 
 use crate::message::Message;
-use crate::options::Options;
 use crate::time::Instant;
 
 pub(crate) struct Queued {
@@ -25,9 +24,9 @@ impl Queue {
         self.messages.len()
     }
 
-    pub(crate) fn has_room(&self, message: &Message, options: &Options) -> bool {
-        self.messages.len() < options.maximum_queued_messages() as usize
-            && self.bytes.saturating_add(message.size()) <= options.maximum_queued_bytes() as usize
+    /// Of the messages, as [`Message::size`] counts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(crate) fn push(&mut self, queued: Queued) {

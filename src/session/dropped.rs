@@ -1,0 +1,86 @@
+//! Messages that will not be delivered, until the application is told.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+use super::{Entry, PublishHandle, State};
+use crate::message::Message;
+
+/// A message that will not be delivered, with the reason.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Dropped {
+    /// Which one.
+    pub handle: PublishHandle,
+    /// The message; `None` where the peer had taken it already (QoS 2 after PUBREC).
+    pub message: Option<Message>,
+    /// Why.
+    pub reason: DropReason,
+}
+
+/// Why a message was dropped.
+#[non_exhaustive]
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum DropReason {
+    /// The peer has no session any more, so whether it had the message is unknown (MQTT-3.2.2-5 of
+    /// 5.0).
+    SessionLost,
+    /// It does not fit the peer's Maximum Packet Size (MQTT-3.1.2-25 of 5.0).
+    PacketTooLarge,
+    /// Its Message Expiry Interval passed before it was sent (MQTT-3.3.2-5 of 5.0).
+    Expired,
+    /// The server turned out not to take its QoS or its RETAIN flag (MQTT-3.2.2-11 and
+    /// MQTT-3.2.2-14 of 5.0).
+    NotSupported,
+}
+
+/// In the order of dropping. Nothing is allocated while there is none.
+#[derive(Default)]
+pub(crate) struct Unreported(Option<Box<List>>);
+
+#[derive(Default)]
+struct List {
+    dropped: VecDeque<Dropped>,
+    bytes: usize,
+}
+
+impl Unreported {
+    pub(crate) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |list| list.dropped.len())
+    }
+
+    /// Of the messages, as [`Message::size`] counts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |list| list.bytes)
+    }
+
+    pub(crate) fn push(&mut self, handle: u64, message: Option<Message>, reason: DropReason) {
+        let list = self.0.get_or_insert_default();
+        list.bytes += message.as_ref().map_or(0, Message::size);
+        list.dropped.push_back(Dropped {
+            handle: PublishHandle(handle),
+            message,
+            reason,
+        });
+    }
+
+    /// The session that the entry was a part of is lost.
+    pub(crate) fn push_lost(&mut self, entry: Entry) {
+        let message = match entry.state {
+            State::Publish { message, .. } => Some(message),
+            _ => None,
+        };
+        if !entry.reported {
+            self.push(entry.handle, message, DropReason::SessionLost);
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Dropped> {
+        let list = self.0.as_mut()?;
+        let dropped = list.dropped.pop_front()?;
+        list.bytes -= dropped.message.as_ref().map_or(0, Message::size);
+        if list.dropped.is_empty() {
+            self.0 = None;
+        }
+        Some(dropped)
+    }
+}
