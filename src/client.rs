@@ -166,21 +166,29 @@ impl ClientConnection {
             if let Some(dropped) = self.core.take_dropped() {
                 return Some(ClientEvent::Dropped(dropped));
             }
-            let Some(packet) = self.core.next_packet(now, input) else {
-                if self.core.drop_undeliverable(now) {
+            let decoded = if self.core.takes_input(input) {
+                self.core.decode(input)
+            } else {
+                Ok(None)
+            };
+            let packet = match &decoded {
+                Ok(Some(packet)) => packet,
+                Ok(None) if self.core.drop_undeliverable(now) => continue,
+                Ok(None) => return None,
+                Err(error) => {
+                    self.core.fail(*error);
                     continue;
                 }
-                return None;
             };
-            let packet_type = packet.packet_type();
+            self.core.heard(now);
             let event = match self.core.phase {
-                Phase::Connected => self.on_packet(&packet),
-                _ => self.on_opening(now, &packet),
+                Phase::Connected => self.on_packet(packet),
+                _ => self.on_opening(now, packet),
             };
             match event {
                 Ok(Some(event)) => return Some(event),
                 Ok(None) => {}
-                Err(violation) => self.core.violate(violation, packet_type),
+                Err(violation) => self.core.violate(violation, packet.packet_type()),
             }
         }
     }

@@ -32,8 +32,7 @@ use crate::wire::EncodeError;
 pub struct Message {
     /// Topic, then encoded properties, then the payload unless that is shared.
     data: Bytes,
-    shared_payload: Option<Bytes>,
-    subscription_identifiers: Option<Box<[u32]>>,
+    rare: Option<Box<Rare>>,
     /// Which properties `data` holds, as a mask of their identifiers.
     present: u64,
     properties_len: u32,
@@ -41,6 +40,13 @@ pub struct Message {
     topic_len: u16,
     qos: QoS,
     retain: bool,
+}
+
+/// What few messages have: apart, since messages are moved about in queues.
+#[derive(Clone, Default)]
+struct Rare {
+    shared_payload: Option<Bytes>,
+    subscription_identifiers: Box<[u32]>,
 }
 
 /// Why a message could not be made.
@@ -127,8 +133,12 @@ impl Message {
         data.extend_from_slice(payload);
         Ok(Self {
             data: Bytes::from(data),
-            shared_payload,
-            subscription_identifiers: None,
+            rare: shared_payload.map(|payload| {
+                Box::new(Rare {
+                    shared_payload: Some(payload),
+                    ..Rare::default()
+                })
+            }),
             present,
             properties_len,
             message_expiry_interval: None,
@@ -142,8 +152,7 @@ impl Message {
     pub(crate) fn empty() -> Self {
         Self {
             data: Bytes::new(),
-            shared_payload: None,
-            subscription_identifiers: None,
+            rare: None,
             present: 0,
             properties_len: 0,
             message_expiry_interval: None,
@@ -184,17 +193,12 @@ impl Message {
     /// are set otherwise: Topic Alias, Message Expiry Interval, Subscription Identifier.
     pub fn with_properties(self, properties: Properties<'_>) -> Result<Self, MessageError> {
         properties.check(Context::PUBLISH)?;
-        let payload = match &self.shared_payload {
+        let payload = match self.shared_payload() {
             Some(_) => &[][..],
             None => self.payload(),
         };
-        let mut message = Self::build(
-            self.topic(),
-            properties,
-            payload,
-            self.shared_payload.clone(),
-        )?;
-        message.subscription_identifiers = self.subscription_identifiers;
+        let mut message = Self::build(self.topic(), properties, payload, None)?;
+        message.rare = self.rare;
         Ok(message
             .with_qos(self.qos)
             .with_retain(self.retain)
@@ -221,11 +225,9 @@ impl Message {
                 return Err(EncodeError::Violation(Violation::VariableByteIntegerTooLong).into());
             }
         }
-        self.subscription_identifiers = if identifiers.is_empty() {
-            None
-        } else {
-            Some(Box::from(identifiers))
-        };
+        if self.rare.is_some() || !identifiers.is_empty() {
+            self.rare.get_or_insert_default().subscription_identifiers = identifiers.into();
+        }
         Ok(self)
     }
 
@@ -242,7 +244,7 @@ impl Message {
     /// The payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        match &self.shared_payload {
+        match self.shared_payload() {
             Some(payload) => payload,
             None => self
                 .data
@@ -280,12 +282,18 @@ impl Message {
     /// The Subscription Identifiers that go out with it.
     #[must_use]
     pub fn subscription_identifiers(&self) -> &[u32] {
-        self.subscription_identifiers.as_deref().unwrap_or_default()
+        self.rare
+            .as_ref()
+            .map_or(&[], |rare| &rare.subscription_identifiers)
     }
 
     /// What the message counts in a queue: bytes of topic, properties and payload.
     pub(crate) fn size(&self) -> usize {
-        self.data.len() + self.shared_payload.as_ref().map_or(0, Bytes::len)
+        self.data.len() + self.shared_payload().map_or(0, Bytes::len)
+    }
+
+    fn shared_payload(&self) -> Option<&Bytes> {
+        self.rare.as_ref()?.shared_payload.as_ref()
     }
 }
 

@@ -126,22 +126,30 @@ impl ServerConnection {
             if self.core.phase == Phase::Connecting && self.core.authentication_method().is_none() {
                 return None;
             }
-            let Some(packet) = self.core.next_packet(now, input) else {
-                if self.core.drop_undeliverable(now) {
+            let decoded = if self.core.takes_input(input) {
+                self.core.decode(input)
+            } else {
+                Ok(None)
+            };
+            let packet = match &decoded {
+                Ok(Some(packet)) => packet,
+                Ok(None) if self.core.drop_undeliverable(now) => continue,
+                Ok(None) => return None,
+                Err(error) => {
+                    self.core.fail(*error);
                     continue;
                 }
-                return None;
             };
-            let packet_type = packet.packet_type();
+            self.core.heard(now);
             let event = match self.core.phase {
-                Phase::Connected => self.on_packet(&packet),
-                Phase::AwaitConnect => self.on_first(&packet),
-                _ => self.on_authentication(&packet),
+                Phase::Connected => self.on_packet(packet),
+                Phase::AwaitConnect => self.on_first(packet),
+                _ => self.on_authentication(packet),
             };
             match event {
                 Ok(Some(event)) => return Some(event),
                 Ok(None) => {}
-                Err(violation) => self.core.violate(violation, packet_type),
+                Err(violation) => self.core.violate(violation, packet.packet_type()),
             }
         }
     }

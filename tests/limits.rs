@@ -493,17 +493,17 @@ fn an_ill_formed_filter_closes_or_is_answered_by_option() {
 fn connection_sizes() {
     // Ceilings, so that growth is a decision.
     assert!(
-        size_of::<ServerConnection>() <= 448,
+        size_of::<ServerConnection>() <= 320,
         "{}",
         size_of::<ServerConnection>()
     );
     assert!(
-        size_of::<ClientConnection>() <= 448,
+        size_of::<ClientConnection>() <= 320,
         "{}",
         size_of::<ClientConnection>()
     );
     assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
-    assert!(size_of::<Message>() <= 112, "{}", size_of::<Message>());
+    assert!(size_of::<Message>() <= 64, "{}", size_of::<Message>());
 }
 
 /// Not even what has to be answered goes out where the peer does not take it (MQTT-3.1.2-24,

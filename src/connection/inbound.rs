@@ -1,13 +1,36 @@
 //! What the peer sends on an open connection and both roles treat alike: messages, the
 //! acknowledgements of ours, AUTH and DISCONNECT.
 
-use super::{AckToken, AcknowledgeError, CloseCause, Core, Incoming, Pending, Phase, RequestError};
+use alloc::collections::VecDeque;
+
+use super::{AckToken, AcknowledgeError, CloseCause, Core, Incoming, Phase, RequestError};
 use crate::packet::{Ack, Disconnect, Packet, Publish};
 use crate::property::Properties;
 use crate::reason::ReasonCode;
-use crate::session::{Entry, PublishHandle, State};
+use crate::session::{Entry, IdSet, PublishHandle, State};
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::violation::Violation;
+
+/// What the peer has opened on this connection and is not settled.
+#[derive(Default)]
+pub(super) struct Received {
+    /// In the order of arrival; acknowledgements leave from its front only (MQTT-4.6.0-2,
+    /// MQTT-4.6.0-3, in 3.1.1 and in 5.0).
+    pending: VecDeque<Pending>,
+    /// Sequence number of `pending`'s front.
+    first: u32,
+    /// What counts against our Receive Maximum.
+    open: IdSet,
+}
+
+/// A QoS 1 or 2 PUBLISH whose PUBACK or PUBREC is not in `control` yet.
+struct Pending {
+    id: PacketId,
+    qos: QoS,
+    reason: Option<ReasonCode>,
+    /// PUBREL has come meanwhile: it leaves without a trace.
+    superseded: bool,
+}
 
 impl Core {
     /// A message from the peer; `None`: the application has it already.
@@ -50,10 +73,16 @@ impl Core {
         }))
     }
 
+    /// Messages whose acknowledgement is not given yet, or waits behind such a one.
+    pub(super) fn pending(&self) -> usize {
+        self.received.as_ref().map_or(0, |peer| peer.pending.len())
+    }
+
     /// Whether this is a message that the application has not had.
     fn take_delivery(&mut self, id: PacketId, qos: QoS) -> Result<Delivery, Violation> {
+        let peer = self.received.get_or_insert_default();
         let received = qos == QoS::ExactlyOnce && self.session.received.contains(id);
-        if !self.open.insert(id) {
+        if !peer.open.insert(id) {
             return if received {
                 // MQTT-4.3.3-10 of 5.0, MQTT-4.3.3-2 of 3.1.1.
                 self.acknowledge_again(id);
@@ -68,7 +97,7 @@ impl Core {
             };
         }
         if self.version != Version::V311
-            && self.open.len() > usize::from(self.options.receive_maximum())
+            && peer.open.len() > usize::from(self.options.receive_maximum())
         {
             return Err(Violation::ReceiveMaximumExceeded);
         }
@@ -83,7 +112,8 @@ impl Core {
     /// A PUBREC for a QoS 2 message that is ours already, in its place among the others.
     fn acknowledge_again(&mut self, id: PacketId) {
         let reason = Some(ReasonCode::Success);
-        self.pending.push_back(Pending {
+        let peer = self.received.get_or_insert_default();
+        peer.pending.push_back(Pending {
             id,
             qos: QoS::ExactlyOnce,
             reason,
@@ -93,9 +123,10 @@ impl Core {
     }
 
     fn expect_acknowledgement(&mut self, id: PacketId, qos: QoS) -> Option<AckToken> {
-        let index = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
-        let sequence = self.first_pending.wrapping_add(index);
-        self.pending.push_back(Pending {
+        let peer = self.received.get_or_insert_default();
+        let index = u32::try_from(peer.pending.len()).unwrap_or(u32::MAX);
+        let sequence = peer.first.wrapping_add(index);
+        peer.pending.push_back(Pending {
             id,
             qos,
             reason: None,
@@ -120,12 +151,11 @@ impl Core {
         token: &AckToken,
         reason: ReasonCode,
     ) -> Result<(), AcknowledgeError> {
-        let index = token.sequence.wrapping_sub(self.first_pending) as usize;
-        let pending = self
-            .pending
-            .get_mut(index)
-            .filter(|pending| pending.reason.is_none());
-        let Some(pending) = pending else {
+        let pending = self.received.as_mut().and_then(|peer| {
+            let index = token.sequence.wrapping_sub(peer.first);
+            peer.pending.get_mut(index as usize)
+        });
+        let Some(pending) = pending.filter(|pending| pending.reason.is_none()) else {
             return Err(AcknowledgeError::StaleToken);
         };
         if token.connection != self.connection || self.phase != Phase::Connected {
@@ -150,17 +180,36 @@ impl Core {
         Ok(())
     }
 
+    /// Gives every acknowledgement that is not given yet. True: there was something to give.
+    pub(super) fn acknowledge_all(&mut self) -> bool {
+        let Some(peer) = &mut self.received else {
+            return false;
+        };
+        for pending in &mut peer.pending {
+            pending.reason.get_or_insert(ReasonCode::Success);
+        }
+        !peer.pending.is_empty()
+    }
+
     /// Puts the acknowledgements that are given on the wire, in the order of arrival.
     pub(super) fn flush_acknowledgements(&mut self) {
-        while let Some(&Pending {
-            id,
-            qos,
-            reason: Some(reason),
-            superseded,
-        }) = self.pending.front()
-        {
-            self.pending.pop_front();
-            self.first_pending = self.first_pending.wrapping_add(1);
+        while let Some((packet_type, ack)) = self.next_acknowledgement() {
+            self.push_ack(match packet_type {
+                PacketType::Pubrec => Packet::Pubrec(ack),
+                _ => Packet::Puback(ack),
+            });
+        }
+    }
+
+    /// Takes the next one, if it is given.
+    fn next_acknowledgement(&mut self) -> Option<(PacketType, Ack<'static>)> {
+        let peer = self.received.as_mut()?;
+        loop {
+            let front = peer.pending.front()?;
+            let (id, qos, reason, superseded) =
+                (front.id, front.qos, front.reason?, front.superseded);
+            peer.pending.pop_front();
+            peer.first = peer.first.wrapping_add(1);
             if superseded {
                 continue;
             }
@@ -169,15 +218,14 @@ impl Core {
                 ..Ack::new(id)
             };
             if qos == QoS::ExactlyOnce {
-                self.push_ack(Packet::Pubrec(ack));
                 if reason.is_error() {
                     // MQTT-4.3.3-9 of 5.0: the identifier is free again.
-                    self.open.remove(id);
+                    peer.open.remove(id);
                 }
-            } else {
-                self.push_ack(Packet::Puback(ack));
-                self.open.remove(id);
+                return Some((PacketType::Pubrec, ack));
             }
+            peer.open.remove(id);
+            return Some((PacketType::Puback, ack));
         }
     }
 
@@ -186,12 +234,12 @@ impl Core {
         self.check_problem_information(&ack.properties)?;
         let mut answer = Ack::new(ack.packet_id);
         if self.session.received.remove(ack.packet_id) {
-            self.open.remove(ack.packet_id);
-            // A PUBREC that repeats an earlier one and waits for its turn would come too late, and
-            // be taken for the answer to the next message under this identifier.
-            for pending in &mut self.pending {
-                if pending.id == ack.packet_id && pending.reason.is_some() {
-                    pending.superseded = true;
+            if let Some(peer) = &mut self.received {
+                peer.open.remove(ack.packet_id);
+                // A PUBREC that repeats an earlier one and waits for its turn would come too late,
+                // and be taken for the answer to the next message under this identifier.
+                for pending in &mut peer.pending {
+                    pending.superseded |= pending.id == ack.packet_id && pending.reason.is_some();
                 }
             }
         } else if self.version != Version::V311 {

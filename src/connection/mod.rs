@@ -26,14 +26,14 @@ pub use event::{
     RequestError, RequestToken,
 };
 pub(crate) use event::{Features, PeerLimits};
+use inbound::Received;
 use timers::Timer;
 
 use crate::options::Options;
 use crate::packet::{Connect, DecodeOptions, Packet};
-use crate::reason::ReasonCode;
-use crate::session::{Dropped, IdSet, Session, State};
-use crate::time::Instant;
+use crate::session::{Dropped, Session, State};
 use crate::types::{PacketId, QoS, Role, Version};
+use crate::violation::DecodeError;
 
 /// How far the opening of the connection has come.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -58,15 +58,6 @@ pub(crate) enum Asked {
     Accepted,
 }
 
-/// A QoS 1 or 2 PUBLISH whose PUBACK or PUBREC is not in `control` yet.
-struct Pending {
-    id: PacketId,
-    qos: QoS,
-    reason: Option<ReasonCode>,
-    /// PUBREL has come meanwhile: it leaves without a trace.
-    superseded: bool,
-}
-
 /// What most connections never have.
 #[derive(Default)]
 struct Rare {
@@ -87,12 +78,8 @@ pub(crate) struct Core {
     decode_options: DecodeOptions,
     /// Whole packets that wait for the wire, messages excepted.
     control: Vec<u8>,
-    /// In the order of arrival; acknowledgements leave from its front only (MQTT-4.6.0-2,
-    /// MQTT-4.6.0-3, in 3.1.1 and in 5.0).
-    pending: VecDeque<Pending>,
-    /// Exchanges that the peer opened on this connection and that are not settled: what counts
-    /// against our Receive Maximum.
-    open: IdSet,
+    /// There from the first QoS 1 or 2 message of the peer on.
+    received: Option<Box<Received>>,
     rare: Option<Box<Rare>>,
     closed: Option<Closed>,
     /// Opening of the connection; then, client: answer to a ping, server: keep alive.
@@ -101,8 +88,6 @@ pub(crate) struct Core {
     ping: Timer,
     /// Tells this connection's tokens from those of any other.
     connection: usize,
-    /// Sequence number of `pending`'s front.
-    first_pending: u32,
     pub(crate) session_expiry_interval: u32,
     /// What CONNECT said: it alone decides whether DISCONNECT may raise it (5.0 §3.14.2.2.2).
     connect_session_expiry_interval: u32,
@@ -166,14 +151,12 @@ impl Core {
             session,
             peer: PeerLimits::none(),
             control: Vec::new(),
-            pending: VecDeque::new(),
-            open: IdSet::default(),
+            received: None,
             rare: None,
             closed: None,
             deadline: Timer::OFF,
             ping: Timer::OFF,
             connection: next_connection(),
-            first_pending: 0,
             session_expiry_interval: 0,
             connect_session_expiry_interval: 0,
             sent: 0,
@@ -288,49 +271,34 @@ impl Core {
         self.session.dropped.pop()
     }
 
-    // --- input -------------------------------------------------------------------------------
-
     /// What begins every `receive`: the application has had the last message, so its automatic
     /// acknowledgement is due.
     pub(crate) fn begin_receive(&mut self) {
         // Nothing may follow DISCONNECT (MQTT-3.14.4-1, in 3.1.1 and in 5.0).
         if self.phase == Phase::Connected
             && !self.options.manual_acknowledgement()
-            && !self.pending.is_empty()
+            && self.acknowledge_all()
         {
-            for pending in &mut self.pending {
-                pending.reason.get_or_insert(ReasonCode::Success);
-            }
             self.flush_acknowledgements();
         }
     }
 
-    /// The next packet, if one is whole and the connection can bear its consequences.
-    #[inline(always)] // a packet is large: it is made where it is looked at
-    pub(crate) fn next_packet<'i>(
-        &mut self,
-        now: Instant,
-        input: &mut &'i [u8],
-    ) -> Option<Packet<'i>> {
+    /// Whether a packet is to be looked for in the input.
+    pub(crate) fn takes_input(&self, input: &mut &[u8]) -> bool {
         if self.phase == Phase::Closed {
             *input = &[];
-            return None;
+            return false;
         }
-        if self.is_backlogged() {
-            return None;
-        }
-        match Packet::decode(self.version, &self.decode_options, input) {
-            Ok(Some(packet)) => {
-                self.heard(now);
-                Some(packet)
-            }
-            Ok(None) => None,
-            Err(error) => {
-                self.fail(error);
-                *input = &[];
-                None
-            }
-        }
+        !self.is_backlogged()
+    }
+
+    /// The next packet. The caller looks at it where it lies: it is large.
+    #[inline(always)]
+    pub(crate) fn decode<'i>(
+        &self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Packet<'i>>, DecodeError> {
+        Packet::decode(self.version, &self.decode_options, input)
     }
 
     /// A peer that asks and does not read the answers is read no further; nor is one whose
@@ -342,7 +310,7 @@ impl Core {
 
     fn is_held_by_application(&self) -> bool {
         self.open_requests >= self.options.maximum_open_requests()
-            || self.pending.len() >= self.maximum_pending()
+            || self.pending() >= self.maximum_pending()
     }
 
     /// 5.0: one more is looked at, since a peer that overruns what was announced is told. 3.1.1

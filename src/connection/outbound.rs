@@ -83,7 +83,12 @@ impl Core {
 
     /// Drops what would be dropped at the next sending, so that the application hears of it while
     /// it receives. True: something was dropped.
+    #[inline]
     pub(crate) fn drop_undeliverable(&mut self, now: Instant) -> bool {
+        !self.session.queue.is_empty() && self.drop_undeliverable_queued(now)
+    }
+
+    fn drop_undeliverable_queued(&mut self, now: Instant) -> bool {
         let before = self.session.dropped.len();
         if self.phase == Phase::Connected {
             while let Some(Queued { message, since, .. }) = self.session.queue.front() {

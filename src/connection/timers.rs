@@ -101,7 +101,7 @@ impl Core {
     }
 
     /// A whole packet came (MQTT-3.1.2-22 of 5.0, MQTT-3.1.2-24 of 3.1.1).
-    pub(super) fn heard(&mut self, now: Instant) {
+    pub(crate) fn heard(&mut self, now: Instant) {
         if self.phase != Phase::Connected {
             return;
         }

@@ -24,6 +24,10 @@ impl Queue {
         self.messages.len()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
     /// Of the messages, as [`Message::size`] counts.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
