@@ -12,22 +12,33 @@ fn check(version: Version, sender: Role, bytes: &[u8]) {
     let mut rest = bytes;
     let mut last = None;
     while !rest.is_empty() {
-        assert_ne!(last, Some(PacketType::Disconnect), "behind DISCONNECT: {bytes:02x?}");
-        let packet = Packet::decode(version, &decode, &mut rest).expect("legal").expect("whole");
+        assert_ne!(
+            last,
+            Some(PacketType::Disconnect),
+            "behind DISCONNECT: {bytes:02x?}"
+        );
+        let packet = Packet::decode(version, &decode, &mut rest)
+            .expect("legal")
+            .expect("whole");
         last = Some(packet.packet_type());
     }
 }
 
 fn publish_all(mut publish: impl FnMut(Message) -> bool) {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        let message = Message::new("t/opic", b"payload").expect("topic").with_qos(qos);
+        let message = Message::new("t/opic", b"payload")
+            .expect("topic")
+            .with_qos(qos);
         publish(message);
     }
 }
 
 fn client(version: Version, flags: u8, parts: &[&[u8]], mut now: Instant) {
     let method = [Property::AuthenticationMethod("M")];
-    let mut connect = Connect { clean_start: flags & 1 != 0, ..Connect::new(version, "c") };
+    let mut connect = Connect {
+        clean_start: flags & 1 != 0,
+        ..Connect::new(version, "c")
+    };
     if flags & 2 != 0 && version == Version::V5 {
         connect.properties = Properties::from(&method[..]);
     }
@@ -48,7 +59,10 @@ fn client(version: Version, flags: u8, parts: &[&[u8]], mut now: Instant) {
     }
     for part in parts {
         publish_all(|message| client.publish(now, message).is_ok());
-        let _ = client.subscribe(&[Subscription::new("a/+", QoS::AtLeastOnce)], Properties::new());
+        let _ = client.subscribe(
+            &[Subscription::new("a/+", QoS::AtLeastOnce)],
+            Properties::new(),
+        );
         buffer.extend_from_slice(part);
         let mut input = &buffer[..];
         loop {
@@ -57,7 +71,9 @@ fn client(version: Version, flags: u8, parts: &[&[u8]], mut now: Instant) {
                     assert!(!incoming.topic().is_empty());
                     assert_eq!(incoming.to_message().topic(), incoming.topic());
                     if let Some(token) = incoming.ack {
-                        client.acknowledge(&token, ReasonCode::Success).expect("fresh");
+                        client
+                            .acknowledge(&token, ReasonCode::Success)
+                            .expect("fresh");
                     }
                 }
             }
@@ -89,7 +105,9 @@ fn server(version: Version, flags: u8, parts: &[&[u8]], mut now: Instant) {
     let mut server = ServerConnection::new(now, options);
     let (mut out, mut buffer, mut sent) = (Vec::new(), Vec::new(), Vec::new());
     if flags & 8 != 0 {
-        Packet::from(Connect::new(version, "c")).encode(version, &mut buffer).expect("CONNECT");
+        Packet::from(Connect::new(version, "c"))
+            .encode(version, &mut buffer)
+            .expect("CONNECT");
     }
     for part in parts {
         publish_all(|message| server.publish(now, message).is_ok());
@@ -118,7 +136,9 @@ fn server(version: Version, flags: u8, parts: &[&[u8]], mut now: Instant) {
                         assert!(!incoming.topic().is_empty());
                         assert_eq!(incoming.to_message().topic(), incoming.topic());
                         if let Some(token) = incoming.ack {
-                            server.acknowledge(&token, ReasonCode::Success).expect("fresh");
+                            server
+                                .acknowledge(&token, ReasonCode::Success)
+                                .expect("fresh");
                         }
                     }
                     ServerEvent::Subscribe { subscribe, token } => {
@@ -154,7 +174,11 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((&[flags, cut], bytes)) = data.split_first_chunk::<2>() else {
         return;
     };
-    let version = if flags & 0x10 == 0 { Version::V5 } else { Version::V311 };
+    let version = if flags & 0x10 == 0 {
+        Version::V5
+    } else {
+        Version::V311
+    };
     let (first, second) = bytes.split_at(usize::from(cut).min(bytes.len()));
     let now = Instant::from_millis(1_000_000);
     if flags & 0x20 == 0 {
