@@ -189,7 +189,7 @@ impl Broker {
                 let codes = self.unsubscribe(name, &unsubscribe);
                 connection.with(|c| c.unsuback(token, &codes, Properties::EMPTY));
             }
-            ServerEvent::Dropped(lost) => println!("{name:?}: message lost: {:?}", lost.reason),
+            ServerEvent::Dropped(lost) => println!("{name:?}: message lost: {}", lost.reason),
             // Deliveries that are complete need nothing, nor does DISCONNECT: `closed` tells what
             // follows from it. Authentication was refused with CONNECT.
             _ => {}

@@ -412,7 +412,7 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
                     return failed(format!("refused: {}", ack.reason));
                 }
                 ClientEvent::Dropped(dropped) => {
-                    return failed(format!("not sent: {:?}", dropped.reason));
+                    return failed(format!("not sent: {}", dropped.reason));
                 }
                 _ => {}
             }

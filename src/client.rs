@@ -27,28 +27,56 @@ use crate::wire::EncodeError;
 /// [`receive`](Self::receive) and [`receive_eof`](Self::receive_eof) take what the transport gives,
 /// [`poll_transmit`](Self::poll_transmit) gives what it is to take,
 /// [`poll_timeout`](Self::poll_timeout) and [`handle_timeout`](Self::handle_timeout) tell and take
-/// the time, and [`closed`](Self::closed) says when it is over. A driver's loop:
+/// the time, and [`closed`](Self::closed) says when it is over.
+///
+/// # A driver
+///
+/// One turn of its loop, after bytes were read into `input`, a deadline has passed or the
+/// application has called something:
 ///
 /// ```
 /// # use sansio_mqtt::*;
-/// # fn step(connection: &mut ClientConnection, now: Instant, mut input: &[u8], out: &mut Vec<u8>) {
+/// # fn turn(connection: &mut ClientConnection, now: Instant, input: &mut Vec<u8>, out: &mut Vec<u8>) {
 /// loop {
-///     while let Some(event) = connection.receive(now, &mut input) {
+///     let mut unread = &input[..];
+///     while let Some(event) = connection.receive(now, &mut unread) {
 ///         // the application's business
 ///         # let _ = event;
 ///     }
+///     let taken = input.len() - unread.len();
+///     input.drain(..taken);
+///     // After `receive`: what came in time but is looked at late counts.
+///     connection.handle_timeout(now);
 ///     if connection.poll_transmit(now, out, 64 * 1024) == 0 {
 ///         break;
 ///     }
 ///     // write `out` to the transport
 ///     # out.clear();
 /// }
-/// // keep what is left of `input`; then, unless `closed()`, wait for bytes or `poll_timeout()`
+/// // unless `closed()`: wait for bytes, for `poll_timeout()` or for the application
 /// # }
 /// ```
 ///
-/// It is used once: for the next transport take the [`Session`] out with
-/// [`into_session`](Self::into_session) and make a new connection around it.
+/// - **Reading.** What `receive` leaves is offered again with the bytes that follow it. While
+///   [`wants_input`](Self::wants_input) is false, read nothing from the transport: that is what
+///   slows a peer that asks faster than it is served.
+/// - **Writing.** What `poll_transmit` gave counts as sent: write it in order and whole. Ask for more
+///   when it is written. Until then messages wait in the session, where they are counted, expire and
+///   outlive the transport.
+/// - **Write errors.** A transport that takes nothing any more may still give something: the last
+///   acknowledgements, or the DISCONNECT that says why. Throw away what cannot be written, go on
+///   reading, and call `receive_eof` when there is nothing more to be read.
+/// - **The end.** Once `closed` says so, call `receive` until there is no event (messages may have
+///   been dropped) and `poll_transmit` until it gives 0: there may be a DISCONNECT, or a server's
+///   CONNACK. Write that, end the writing side of the transport, read for a moment until the peer has
+///   ended its own, and close: TCP that is closed with input unread is reset, which can take the last
+///   packet back.
+/// - **The next transport.** A connection is used once. Take the [`Session`] out with
+///   [`into_session`](Self::into_session), also after an error, and make a new connection around it.
+///   To resume, leave `clean_start` off in [`Connect`] while the session
+///   [is established](Session::is_established), and in 5.0 ask for a Session Expiry Interval.
+///   Messages go on by themselves; a SUBSCRIBE or UNSUBSCRIBE without an answer does not, and is not
+///   reported.
 pub struct ClientConnection {
     core: Core,
 }
@@ -69,7 +97,8 @@ pub enum ClientEvent<'i> {
         /// The acknowledgement.
         ack: Ack<'i>,
     },
-    /// One of our messages will not be delivered.
+    /// One of our messages will not be sent any more, or what became of it is not known. Not for what
+    /// is only queued when a connection ends: that stays in the session.
     Dropped(Dropped),
     /// The answer to SUBSCRIBE: one reason code for each filter.
     Subscribed {
@@ -328,7 +357,8 @@ impl ClientConnection {
         Ok(RequestHandle(entry.handle))
     }
 
-    /// The transport has ended: no more bytes will come.
+    /// The transport has ended: no more bytes will come. Offer what was read to
+    /// [`receive`](Self::receive) first: from now on input is discarded. Without effect once closed.
     pub fn receive_eof(&mut self, _now: Instant) {
         self.core.receive_eof();
     }
@@ -341,7 +371,8 @@ impl ClientConnection {
     /// Appends whole packets to `out` and returns the bytes appended; 0: there is nothing to send.
     ///
     /// It stops before `limit` bytes are passed, but gives the first packet whatever its size.
-    /// What it gave counts as sent.
+    /// What it gave counts as sent. Once [`closed`](Self::closed) it gives what was to be said
+    /// before, and no messages.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>, limit: usize) -> usize {
         self.core.poll_transmit(now, out, limit)
     }
@@ -353,16 +384,18 @@ impl ClientConnection {
         self.core.poll_timeout()
     }
 
-    /// How the connection ended, once it has. [`poll_transmit`](Self::poll_transmit) may still
-    /// give a last packet; then close the transport (MQTT-3.14.4-1 of 3.1.1, MQTT-3.14.4-2 of 5.0).
+    /// How the connection ended, once it has; it does not change any more.
+    /// [`poll_transmit`](Self::poll_transmit) may still give a last packet; then close the transport
+    /// (MQTT-3.14.4-1 of 3.1.1, MQTT-3.14.4-2 of 5.0).
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
         self.core.closed()
     }
 
-    /// Takes the session out, for the next connection or for a store. Where it has ended with the
-    /// connection ([`Closed::session_expiry_interval`] of 0), what was in flight is reported by the
-    /// next connection.
+    /// Takes the session out, at any time, for the next connection. Everything that was not sent,
+    /// QoS 0 too, or not settled is in it. Where it has ended with the connection
+    /// ([`Closed::session_expiry_interval`] of 0), what was in flight is reported by the next
+    /// connection as [`ClientEvent::Dropped`].
     #[must_use]
     pub fn into_session(self) -> Session {
         let (asked, clean_start) = (self.core.asked, self.core.clean_start);
@@ -395,8 +428,17 @@ impl ClientConnection {
         self.core.phase == Phase::Connected
     }
 
+    /// Whether [`receive`](Self::receive) looks at input now. False: replies wait for
+    /// [`poll_transmit`](Self::poll_transmit), or messages for
+    /// [`acknowledge`](Self::acknowledge); until then more bytes would only pile up in the caller's
+    /// buffer.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        self.core.wants_input()
+    }
+
     /// Messages of QoS 1 and 2 that the server would take now (5.0 §4.9); further ones wait in the
-    /// queue.
+    /// queue. 0 before CONNACK.
     #[must_use]
     pub fn send_quota(&self) -> u16 {
         self.core.send_quota()
@@ -411,10 +453,15 @@ impl ClientConnection {
     /// Queues a message; it leaves with [`poll_transmit`](Self::poll_transmit) as soon as the
     /// server's Receive Maximum allows, in the order of the calls. Allowed before CONNACK.
     ///
+    /// The handle comes back in one event: [`ClientEvent::Published`] at QoS 1 and 2, or
+    /// [`ClientEvent::Dropped`], perhaps from a later connection of the session. A message of QoS 0
+    /// that was sent has no event.
+    ///
     /// # Errors
     ///
     /// The message comes back: the connection is closed, the queue is full, the server does not
-    /// take such a message, or 3.1.1 cannot express it.
+    /// take such a message, or 3.1.1 cannot express it. What the server takes is known with CONNACK;
+    /// a message that was queued before and turns out too much is dropped.
     pub fn publish(
         &mut self,
         now: Instant,
@@ -442,8 +489,9 @@ impl ClientConnection {
     ///
     /// # Errors
     ///
-    /// A filter is not valid, the version or the server does not have what is asked for, there is
-    /// no room, or the connection is not open. Nothing was sent.
+    /// There is no filter or one is not valid, the version or the server does not have what is asked
+    /// for, there is no room ([`Backlog`](RequestError::Backlog): transmit, then ask again), or CONNACK
+    /// has not come or the connection is closed. Nothing was sent.
     pub fn subscribe(
         &mut self,
         subscriptions: &[Subscription<'_>],
@@ -518,7 +566,7 @@ impl ClientConnection {
     /// # Errors
     ///
     /// CONNECT named no Authentication Method or another one, the reason code is not a client's at
-    /// this point, or the connection is closed.
+    /// this point, there is no room, or the connection is closed.
     pub fn auth(&mut self, now: Instant, auth: &Auth<'_>) -> Result<(), RequestError> {
         self.core.auth(now, auth)
     }

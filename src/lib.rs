@@ -1,5 +1,21 @@
+// The README's links lead to files; of two definitions the first counts, so in the documentation they
+// lead to items.
+//! [broker]: https://docs.rs/crate/sansio-mqtt/latest/source/examples/broker.rs
+//! [client]: https://docs.rs/crate/sansio-mqtt/latest/source/examples/client.rs
+//! [map]: https://docs.rs/crate/sansio-mqtt/latest/source/ARCHITECTURE.md
+//! [`ClientConnection`]: crate::ClientConnection
+//! [`DecodeError`]: crate::DecodeError
+//! [`EncodeError`]: crate::EncodeError
+//! [`Options`]: crate::Options
+//! [`PublishError`]: crate::PublishError
+//! [`RequestError`]: crate::RequestError
+//! [`ServerConnection`]: crate::ServerConnection
+//! [`Session`]: crate::Session
+//! [`Violation`]: crate::Violation
+//!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

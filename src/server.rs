@@ -21,11 +21,54 @@ use crate::violation::Violation;
 /// The server's side of one connection, from the first byte to the end of the transport.
 ///
 /// Driven by the same six methods as [`ClientConnection`](crate::ClientConnection), in the same
-/// loop. Which client this is and what it may do is the application's business: it answers
-/// [`ServerEvent::Connect`] with [`accept`](Self::accept) or [`refuse`](Self::refuse), and
-/// [`ServerEvent::Subscribe`] with [`suback`](Self::suback). Until a connection is accepted it
-/// takes no further packet (AUTH excepted), so what a client sends behind CONNECT waits in the
-/// caller's buffer.
+/// [loop](crate::ClientConnection#a-driver). Which client this is and what it may do is the
+/// application's business: it answers [`ServerEvent::Connect`] with [`accept`](Self::accept) or
+/// [`refuse`](Self::refuse), and [`ServerEvent::Subscribe`] with [`suback`](Self::suback), at once or
+/// later. Until a connection is accepted it takes no further packet (AUTH excepted), so what a client
+/// sends behind CONNECT waits in the caller's buffer; and it has no deadline, so an application that
+/// asks others who the client is bounds that time itself.
+///
+/// # What a broker adds
+///
+/// It keeps, under each Client Identifier, the connection or else the [`Session`], the subscriptions
+/// (which are session state too, but not in [`Session`]) and the will.
+///
+/// - **Take-over.** If the Client Identifier of a CONNECT is connected, the older connection ends
+///   first: [`disconnect`](Self::disconnect) it with [`ReasonCode::SessionTakenOver`]
+///   (MQTT-3.1.4-3 of 5.0, MQTT-3.1.4-2 of 3.1.1), send its last bytes, look at its
+///   [`closed`](Self::closed), take its session out.
+/// - **Resume.** `accept` gets the session that is kept, and the subscriptions stay. Session Present
+///   and everything that has to be sent again follow from that.
+/// - **Clean start.** With `clean_start` set in CONNECT, drop the session and the subscriptions, and
+///   `accept` with `None` (MQTT-3.1.2-4 of 5.0, MQTT-3.1.2-6 of 3.1.1). So too where
+///   [`session_expiry_interval`](Closed::session_expiry_interval) was 0 or has passed since.
+/// - **The will.** Keep that of CONNECT ([`Message::from_will`]). A connection publishes nothing
+///   itself: when [`will_due`](Closed::will_due), the broker does so after the Will Delay Interval or
+///   at the end of the session, whichever is first, unless the session is resumed before
+///   (MQTT-3.1.2-8, MQTT-3.1.3-9 of 5.0). 3.1.1 has no delay.
+/// - **While a client is away** its messages go to [`Session::enqueue`]. What was queued when its
+///   connection ended is still there, QoS 0 too.
+///
+/// # Towards a 3.1.1 client
+///
+/// A [`Message`] can be given to a client of either version; so can the answers.
+///
+/// | what 5.0 has | what a 3.1.1 client gets |
+/// |---|---|
+/// | properties of a message, User Properties among them | nothing of them |
+/// | Message Expiry Interval | nothing; it is dropped here when it expires before it is sent |
+/// | Subscription Identifiers, Topic Alias | nothing; the topic is whole |
+/// | CONNACK: reason code, properties | the return code 1 to 5 that says the same, else the connection closes |
+/// | SUBACK: a failure, properties | 0x80 |
+/// | UNSUBACK: reason codes, properties | the Packet Identifier alone |
+/// | PUBACK, PUBREC: a failure | [`AcknowledgeError::ReasonCode`]: success or nothing |
+/// | DISCONNECT from the server, AUTH | the connection closes; no AUTH |
+/// | Receive Maximum, Maximum Packet Size of the server | not announced: it is read no further, or the connection closes |
+/// | Server Keep Alive | its own Keep Alive holds |
+/// | Maximum QoS, Retain Available and the like in CONNACK | not announced, so not enforced either |
+/// | No Local, Retain As Published, Retain Handling | SUBSCRIBE has the QoS alone; `$share/` is an ordinary filter |
+///
+/// Towards 5.0 nothing is lost.
 pub struct ServerConnection {
     core: Core,
 }
@@ -34,19 +77,22 @@ pub struct ServerConnection {
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum ServerEvent<'i> {
-    /// A client asks to connect.
+    /// A client asks to connect. To be answered with [`accept`](ServerConnection::accept) or
+    /// [`refuse`](ServerConnection::refuse); in an enhanced authentication after
+    /// [`auth`](ServerConnection::auth).
     Connect(Connect<'i>),
     /// A message.
     Publish(Incoming<'i>),
     /// One of our messages of QoS 1 or 2 is settled, with the client's last word: PUBACK, PUBCOMP
-    /// or a PUBREC of 0x80 and above.
+    /// or a PUBREC of 0x80 and above. Messages of QoS 0 have no such event.
     Published {
         /// From [`publish`](ServerConnection::publish).
         handle: PublishHandle,
         /// The acknowledgement.
         ack: Ack<'i>,
     },
-    /// One of our messages will not be delivered.
+    /// One of our messages will not be sent any more, or what became of it is not known. Not for what
+    /// is only queued when a connection ends: that stays in the session.
     Dropped(Dropped),
     /// To be answered with [`suback`](ServerConnection::suback).
     Subscribe {
@@ -64,7 +110,8 @@ pub enum ServerEvent<'i> {
     },
     /// A step of enhanced authentication (5.0 §4.12).
     Auth(Auth<'i>),
-    /// The client ends the connection.
+    /// The client ends the connection; [`closed`](ServerConnection::closed) says what follows for its
+    /// will and its session.
     Disconnect(Disconnect<'i>),
 }
 
@@ -121,9 +168,7 @@ impl ServerConnection {
             if let Some(dropped) = self.core.take_dropped() {
                 return Some(ServerEvent::Dropped(dropped));
             }
-            // Nothing but AUTH is looked at until the application has answered CONNECT
-            // (MQTT-3.1.2-30, MQTT-3.1.4-6 of 5.0, MQTT-3.1.4-5 of 3.1.1).
-            if self.core.phase == Phase::Connecting && self.core.authentication_method().is_none() {
+            if self.awaits_answer_to_connect() {
                 return None;
             }
             let decoded = if self.core.takes_input(input) {
@@ -510,7 +555,8 @@ impl ServerConnection {
         Err(ReplyError { token, reason })
     }
 
-    /// The transport has ended: no more bytes will come.
+    /// The transport has ended: no more bytes will come. Offer what was read to
+    /// [`receive`](Self::receive) first: from now on input is discarded. Without effect once closed.
     pub fn receive_eof(&mut self, _now: Instant) {
         self.core.receive_eof();
     }
@@ -523,7 +569,8 @@ impl ServerConnection {
     /// Appends whole packets to `out` and returns the bytes appended; 0: there is nothing to send.
     ///
     /// It stops before `limit` bytes are passed, but gives the first packet whatever its size.
-    /// What it gave counts as sent.
+    /// What it gave counts as sent. Once [`closed`](Self::closed) it gives what was to be said
+    /// before, and no messages.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>, limit: usize) -> usize {
         self.core.poll_transmit(now, out, limit)
     }
@@ -535,14 +582,16 @@ impl ServerConnection {
         self.core.poll_timeout()
     }
 
-    /// How the connection ended, once it has. [`poll_transmit`](Self::poll_transmit) may still
-    /// give a last packet; then close the transport.
+    /// How the connection ended, once it has; it does not change any more.
+    /// [`poll_transmit`](Self::poll_transmit) may still give a last packet; then close the transport
+    /// (5.0 §4.13.2; MQTT-4.8.0-1 of 3.1.1).
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
         self.core.closed()
     }
 
-    /// Takes the session out, for the client's next connection or for a store; of no use where
+    /// Takes the session out, at any time, for the client's next connection. Everything that was
+    /// not sent, QoS 0 too, or not settled is in it. Of no use where
     /// [`Closed::session_expiry_interval`] is 0.
     #[must_use]
     pub fn into_session(self) -> Session {
@@ -561,8 +610,22 @@ impl ServerConnection {
         self.core.phase == Phase::Connected
     }
 
+    /// Whether [`receive`](Self::receive) looks at input now. False: CONNECT, requests or messages
+    /// wait for the application's answers, or replies for [`poll_transmit`](Self::poll_transmit);
+    /// until then more bytes would only pile up in the caller's buffer.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        !self.awaits_answer_to_connect() && self.core.wants_input()
+    }
+
+    /// Nothing but AUTH is looked at until the application has answered CONNECT (MQTT-3.1.2-30,
+    /// MQTT-3.1.4-6 of 5.0, MQTT-3.1.4-5 of 3.1.1).
+    fn awaits_answer_to_connect(&self) -> bool {
+        self.core.phase == Phase::Connecting && self.core.authentication_method().is_none()
+    }
+
     /// Messages of QoS 1 and 2 that the client would take now (5.0 §4.9); further ones wait in the
-    /// queue.
+    /// queue. 0 before the connection is accepted.
     #[must_use]
     pub fn send_quota(&self) -> u16 {
         self.core.send_quota()
@@ -578,6 +641,10 @@ impl ServerConnection {
     /// client's Receive Maximum allows, in the order of the calls. To a 3.1.1 client it goes
     /// without its properties, expiry and subscription identifiers.
     ///
+    /// The handle comes back in one event: [`ServerEvent::Published`] at QoS 1 and 2, or
+    /// [`ServerEvent::Dropped`], perhaps from a later connection of the session. A message of QoS 0
+    /// that was sent has no event.
+    ///
     /// # Errors
     ///
     /// The message comes back: the connection is not accepted or closed, the queue is full, or the
@@ -591,7 +658,7 @@ impl ServerConnection {
     }
 
     /// Acknowledges a message, in any order: acknowledgements leave in the order in which the
-    /// messages came.
+    /// messages came (MQTT-4.6.0-2, MQTT-4.6.0-3, in 3.1.1 and in 5.0).
     ///
     /// # Errors
     ///
@@ -611,13 +678,14 @@ impl ServerConnection {
     /// # Errors
     ///
     /// CONNECT named no Authentication Method or another one, the reason code is not a server's at
-    /// this point, or the connection is closed.
+    /// this point, there is no room, or the connection is closed.
     pub fn auth(&mut self, now: Instant, auth: &Auth<'_>) -> Result<(), RequestError> {
         self.core.auth(now, auth)
     }
 
     /// Ends the connection. 5.0: DISCONNECT follows what [`poll_transmit`](Self::poll_transmit)
-    /// still has to give, messages excepted. 3.1.1 has no such packet: it just closes.
+    /// still has to give, messages excepted; those stay in the session. To have them sent, transmit
+    /// first. 3.1.1 has no such packet: it just closes.
     ///
     /// # Errors
     ///

@@ -419,12 +419,78 @@ fn a_flood_meets_back_pressure() {
             }
             assert!(events <= 65, "{packet}");
             assert!(!input.is_empty(), "{packet}: all was taken");
+            assert!(!pair.server().wants_input(), "{packet}");
             let mut out = Vec::new();
             pair.server().poll_transmit(now, &mut out, usize::MAX);
             assert!(out.len() <= 1004, "{packet}: {} bytes", out.len());
             assert!(pair.server().is_connected());
         }
     }
+}
+
+/// A driver that reads only when input is wanted is never stuck, and never fills its buffer in vain.
+#[test]
+fn whether_input_is_wanted() {
+    for version in VERSIONS {
+        let now = Instant::ZERO;
+        let mut bytes = Vec::new();
+        Packet::from(Connect::new(version, "c"))
+            .encode(version, &mut bytes)
+            .unwrap();
+        let id = PacketId::new(1).unwrap();
+        Packet::from(Subscribe::new(
+            id,
+            &[Subscription::new("a", QoS::AtMostOnce)],
+        ))
+        .encode(version, &mut bytes)
+        .unwrap();
+        let options = Options::new()
+            .with_maximum_open_requests(1)
+            .with_maximum_reply_bytes(1);
+        let mut server = ServerConnection::new(now, options);
+        let mut input = &bytes[..];
+        assert!(server.wants_input());
+        assert!(matches!(
+            server.receive(now, &mut input),
+            Some(ServerEvent::Connect(_))
+        ));
+        assert!(!server.wants_input(), "CONNECT is not answered");
+        server
+            .accept(now, None, &Connack::new(ReasonCode::Success))
+            .unwrap();
+        assert!(!server.wants_input(), "CONNACK waits");
+        assert!(server.poll_transmit(now, &mut Vec::new(), 1) > 0);
+        assert!(server.wants_input());
+        let Some(ServerEvent::Subscribe { token, .. }) = server.receive(now, &mut input) else {
+            panic!("no SUBSCRIBE");
+        };
+        assert!(!server.wants_input(), "SUBSCRIBE is not answered");
+        server
+            .suback(token, &[ReasonCode::Success], Properties::EMPTY)
+            .unwrap();
+        assert!(!server.wants_input(), "SUBACK waits");
+        server.receive_eof(now);
+        assert!(server.wants_input(), "what comes now is thrown away");
+    }
+    let options = Options::new()
+        .with_receive_maximum(1)
+        .with_manual_acknowledgement(true);
+    let mut pair = Pair::connected(Setup {
+        client: options,
+        ..Setup::new(Version::V311)
+    });
+    let now = pair.now;
+    assert!(pair.client().wants_input());
+    pair.server()
+        .publish(now, message("t", "", QoS::AtLeastOnce))
+        .unwrap();
+    pair.drive();
+    assert!(!pair.client().wants_input(), "PUBLISH is not acknowledged");
+    let token = pair.client.acks.remove(0);
+    pair.client()
+        .acknowledge(&token, ReasonCode::Success)
+        .unwrap();
+    assert!(pair.client().wants_input());
 }
 
 #[test]

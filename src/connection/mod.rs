@@ -292,6 +292,11 @@ impl Core {
         !self.is_backlogged()
     }
 
+    /// Whether more input is of use. Once closed it is discarded, which holds nobody up.
+    pub(crate) fn wants_input(&self) -> bool {
+        self.phase == Phase::Closed || !self.is_backlogged()
+    }
+
     /// The next packet. The caller looks at it where it lies: it is large.
     #[inline(always)]
     pub(crate) fn decode<'i>(

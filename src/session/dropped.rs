@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use core::fmt;
 
 use super::{Entry, PublishHandle, State};
 use crate::message::Message;
@@ -31,6 +32,17 @@ pub enum DropReason {
     /// The server turned out not to take its QoS or its RETAIN flag (MQTT-3.2.2-11 and
     /// MQTT-3.2.2-14 of 5.0).
     NotSupported,
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::SessionLost => "the peer has lost the session",
+            Self::PacketTooLarge => "larger than the peer takes",
+            Self::Expired => "expired",
+            Self::NotSupported => "the server does not take its QoS or RETAIN flag",
+        })
+    }
 }
 
 /// In the order of dropping. Nothing is allocated while there is none.

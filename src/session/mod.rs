@@ -67,7 +67,8 @@ pub enum PublishErrorReason {
     /// The server has no retained messages (MQTT-3.2.2-14 of 5.0).
     #[error("the server does not take retained messages")]
     RetainNotSupported,
-    /// A 3.1.1 client was asked to send properties or an expiry.
+    /// A 3.1.1 client was asked to send properties or an expiry. (Towards a 3.1.1 client a server
+    /// leaves them out.)
     #[error("needs MQTT 5.0")]
     NeedsV5,
     /// A client sends no Subscription Identifier (MQTT-3.3.4-6 of 5.0).
@@ -75,7 +76,11 @@ pub enum PublishErrorReason {
     SubscriptionIdentifiers,
 }
 
-/// The state of one client's session, on either side of the connection.
+/// The state of one client's session, on either side of the connection (3.1.1 §4.1, 5.0 §4.1):
+/// messages that wait, messages in flight, and which QoS 2 messages of the peer were taken.
+///
+/// It lives in memory. Subscriptions, the will and the time at which it expires are not in here: a
+/// server application keeps these itself.
 #[derive(Default)]
 pub struct Session {
     pub(crate) queue: Queue,
@@ -113,7 +118,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The queue is full; the message comes back.
+    /// [`maximum_kept_messages`](Options::with_maximum_kept_messages) or
+    /// [`maximum_kept_bytes`](Options::with_maximum_kept_bytes) of `options` is reached; the message
+    /// comes back. Whether the client takes a packet of that size shows when it is back.
     pub fn enqueue(
         &mut self,
         now: Instant,
