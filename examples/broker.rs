@@ -141,11 +141,11 @@ impl Broker {
         end_of_input: bool,
     ) -> ControlFlow<(), Option<Duration>> {
         let now = self.clock.now();
-        connection.with(|c| c.handle_timeout(now));
         while let Some(event) = connection.with(|c| c.receive(now, input)).flatten() {
             self.handle(connection, now, event);
         }
         connection.with(|c| {
+            c.handle_timeout(now);
             if out.is_empty() {
                 c.poll_transmit(now, out, CHUNK);
             }

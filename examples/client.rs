@@ -24,7 +24,7 @@ use sansio_mqtt::{
 
 /// Bytes taken from and given to the socket at a time.
 const CHUNK: usize = 64 << 10;
-/// Messages made ahead of the socket.
+/// Messages made ahead of the server's acknowledgements; the session keeps 1,024 by default.
 const AHEAD: usize = 1_000;
 
 #[derive(Parser)]
@@ -249,7 +249,6 @@ impl Driver {
         mut handle: impl FnMut(&mut ClientConnection, ClientEvent<'_>) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         let now = self.clock.now();
-        self.connection.handle_timeout(now);
         let mut unread = &self.input[..];
         loop {
             let before = unread;
@@ -268,6 +267,7 @@ impl Driver {
         }
         let used = self.input.len() - unread.len();
         self.input.drain(..used);
+        self.connection.handle_timeout(now);
         Ok(())
     }
 
@@ -420,7 +420,8 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
         })?;
         // While lines may come, the socket is waited for in short slices.
         let mut slice = Duration::ZERO;
-        while connected && open && driver.connection.session().queued() < AHEAD {
+        let ahead = |session: &Session| session.queued() + session.in_flight();
+        while connected && open && ahead(driver.connection.session()) < AHEAD {
             match payloads.try_recv() {
                 Ok(payload) => {
                     let message = message(&payload?)?;
