@@ -18,13 +18,13 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use sansio_mqtt::{
     ClientConnection, ClientEvent, Clock, CloseCause, Connect, DecodeOptions, Disconnect, Instant,
-    Message, Options, Packet, Properties, Property, QoS, ReasonCode, Session, Subscription,
-    Version, Will,
+    Message, Options, Packet, Properties, Property, PublishErrorReason, QoS, ReasonCode, Session,
+    Subscription, Version, Will,
 };
 
 /// Bytes taken from and given to the socket at a time.
 const CHUNK: usize = 64 << 10;
-/// Messages made ahead of the server's acknowledgements; the session keeps 1,024 by default.
+/// Lines read ahead of the session, which takes as many messages as its options say.
 const AHEAD: usize = 1_000;
 
 #[derive(Parser)]
@@ -403,6 +403,7 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
     let mut driver = Driver::connect(common)?;
     let mut connected = false;
     let mut open = true;
+    let mut held = None;
     loop {
         driver.events(|_, event| {
             match event {
@@ -418,20 +419,28 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
             }
             Ok(true)
         })?;
-        // While lines may come, the socket is waited for in short slices.
-        let mut slice = Duration::ZERO;
-        let ahead = |session: &Session| session.queued() + session.in_flight();
-        while connected && open && ahead(driver.connection.session()) < AHEAD {
-            match payloads.try_recv() {
-                Ok(payload) => {
-                    let message = message(&payload?)?;
-                    driver.connection.publish(driver.clock.now(), message)?;
-                }
-                Err(TryRecvError::Empty) => {
-                    slice = Duration::from_millis(10);
+        while connected && open {
+            let message = match held.take() {
+                Some(message) => message,
+                None => match payloads.try_recv() {
+                    Ok(payload) => message(&payload?)?,
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => {
+                        open = false;
+                        break;
+                    }
+                },
+            };
+            let session = driver.connection.session();
+            let under_way = session.queued() + session.in_flight() > 0;
+            match driver.connection.publish(driver.clock.now(), message) {
+                Ok(_) => {}
+                // It comes back, and is tried again when others are out of the way.
+                Err(error) if under_way && error.reason == PublishErrorReason::QueueFull => {
+                    held = Some(error.message);
                     break;
                 }
-                Err(TryRecvError::Disconnected) => open = false,
+                Err(error) => return Err(error.into()),
             }
         }
         driver.write()?;
@@ -444,6 +453,8 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
         {
             return driver.disconnect();
         }
+        // While lines may come, the socket is waited for in short slices.
+        let slice = Duration::from_millis(10);
         let until = (connected && open).then(|| driver.clock.now() + slice);
         driver.wait(until)?;
     }
