@@ -1,21 +1,23 @@
 //! The client's side of one connection.
 
+mod event;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+pub use event::{ClientEvent, ConnectError};
+
 use crate::connection::{
-    AckToken, AcknowledgeError, Asked, CloseCause, Closed, Core, Incoming, PeerLimits, Phase,
-    RequestError,
+    AckToken, AcknowledgeError, Asked, CloseCause, Closed, Core, PeerLimits, Phase, RequestError,
 };
 use crate::message::Message;
 use crate::options::Options;
 use crate::packet::{
-    Ack, Auth, Connack, Connect, Disconnect, Packet, Suback, Subscribe, Subscription, Unsuback,
-    Unsubscribe,
+    Auth, Connack, Connect, Disconnect, Packet, Subscribe, Subscription, Unsubscribe,
 };
 use crate::property::Properties;
 use crate::reason::ReasonCode;
-use crate::session::{Dropped, Entry, PublishError, PublishHandle, RequestHandle, Session, State};
+use crate::session::{Entry, PublishError, PublishHandle, RequestHandle, Session, State};
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, Role, Version};
 use crate::violation::Violation;
@@ -79,56 +81,6 @@ use crate::wire::EncodeError;
 ///   reported.
 pub struct ClientConnection {
     core: Core,
-}
-
-/// What a client learns from the server.
-#[non_exhaustive]
-#[derive(Clone, Debug)]
-pub enum ClientEvent<'i> {
-    /// The answer to CONNECT. With a reason of 0x80 and above the connection is closed.
-    Connack(Connack<'i>),
-    /// A message.
-    Publish(Incoming<'i>),
-    /// One of our messages of QoS 1 or 2 is settled, with the server's last word: PUBACK, PUBCOMP
-    /// or a PUBREC of 0x80 and above. Messages of QoS 0 have no such event.
-    Published {
-        /// From [`publish`](ClientConnection::publish).
-        handle: PublishHandle,
-        /// The acknowledgement.
-        ack: Ack<'i>,
-    },
-    /// One of our messages will not be sent any more, or what became of it is not known. Not for what
-    /// is only queued when a connection ends: that stays in the session.
-    Dropped(Dropped),
-    /// The answer to SUBSCRIBE: one reason code for each filter.
-    Subscribed {
-        /// From [`subscribe`](ClientConnection::subscribe).
-        handle: RequestHandle,
-        /// The answer.
-        suback: Suback<'i>,
-    },
-    /// The answer to UNSUBSCRIBE: in 5.0 one reason code for each filter.
-    Unsubscribed {
-        /// From [`unsubscribe`](ClientConnection::unsubscribe).
-        handle: RequestHandle,
-        /// The answer.
-        unsuback: Unsuback<'i>,
-    },
-    /// A step of enhanced authentication (5.0 §4.12), to be answered with
-    /// [`auth`](ClientConnection::auth) unless it is the end of it.
-    Auth(Auth<'i>),
-    /// The server ends the connection (5.0).
-    Disconnect(Disconnect<'i>),
-}
-
-/// A connection that could not be begun; the session comes back.
-#[derive(Debug, thiserror::Error)]
-#[error("connection not begun: {reason}")]
-pub struct ConnectError {
-    /// The session, handed back.
-    pub session: Box<Session>,
-    /// Why.
-    pub reason: RequestError,
 }
 
 impl ClientConnection {

@@ -1,19 +1,21 @@
 //! The server's side of one connection.
 
+mod event;
+
 use alloc::vec::Vec;
 
+pub use event::{AcceptError, AcceptErrorReason, ServerEvent};
+
 use crate::connection::{
-    AckToken, AcknowledgeError, CloseCause, Closed, Core, Features, Incoming, PeerLimits, Phase,
-    ReplyError, ReplyErrorReason, RequestError, RequestToken,
+    AckToken, AcknowledgeError, CloseCause, Closed, Core, Features, PeerLimits, Phase, ReplyError,
+    ReplyErrorReason, RequestError, RequestToken,
 };
 use crate::message::Message;
 use crate::options::Options;
-use crate::packet::{
-    Ack, Auth, Connack, Connect, Disconnect, Packet, Suback, Subscribe, Unsuback, Unsubscribe,
-};
+use crate::packet::{Auth, Connack, Disconnect, Packet, Suback, Subscribe, Unsuback};
 use crate::property::Properties;
 use crate::reason::ReasonCode;
-use crate::session::{Dropped, PublishError, PublishHandle, Session};
+use crate::session::{PublishError, PublishHandle, Session};
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, Role, Version};
 use crate::violation::Violation;
@@ -71,75 +73,6 @@ use crate::violation::Violation;
 /// Towards 5.0 nothing is lost.
 pub struct ServerConnection {
     core: Core,
-}
-
-/// What a server learns from the client.
-#[non_exhaustive]
-#[derive(Debug)]
-pub enum ServerEvent<'i> {
-    /// A client asks to connect. To be answered with [`accept`](ServerConnection::accept) or
-    /// [`refuse`](ServerConnection::refuse); in an enhanced authentication after
-    /// [`auth`](ServerConnection::auth).
-    Connect(Connect<'i>),
-    /// A message.
-    Publish(Incoming<'i>),
-    /// One of our messages of QoS 1 or 2 is settled, with the client's last word: PUBACK, PUBCOMP
-    /// or a PUBREC of 0x80 and above. Messages of QoS 0 have no such event.
-    Published {
-        /// From [`publish`](ServerConnection::publish).
-        handle: PublishHandle,
-        /// The acknowledgement.
-        ack: Ack<'i>,
-    },
-    /// One of our messages will not be sent any more, or what became of it is not known. Not for what
-    /// is only queued when a connection ends: that stays in the session.
-    Dropped(Dropped),
-    /// To be answered with [`suback`](ServerConnection::suback).
-    Subscribe {
-        /// The packet.
-        subscribe: Subscribe<'i>,
-        /// The permission to answer.
-        token: RequestToken,
-    },
-    /// To be answered with [`unsuback`](ServerConnection::unsuback).
-    Unsubscribe {
-        /// The packet.
-        unsubscribe: Unsubscribe<'i>,
-        /// The permission to answer.
-        token: RequestToken,
-    },
-    /// A step of enhanced authentication (5.0 §4.12).
-    Auth(Auth<'i>),
-    /// The client ends the connection; [`closed`](ServerConnection::closed) says what follows for its
-    /// will and its session.
-    Disconnect(Disconnect<'i>),
-}
-
-/// A connection that was not accepted; the session comes back. The connection waits for another
-/// answer unless it is closed.
-#[derive(Debug, thiserror::Error)]
-#[error("connection not accepted: {reason}")]
-pub struct AcceptError {
-    /// The session, handed back.
-    pub session: Option<alloc::boxed::Box<Session>>,
-    /// Why.
-    pub reason: AcceptErrorReason,
-}
-
-/// Why a connection was not accepted.
-#[non_exhaustive]
-#[derive(Copy, Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum AcceptErrorReason {
-    /// The client asked for a clean start, so there is no session to resume (MQTT-3.1.2-4 of 5.0,
-    /// MQTT-3.1.2-6 of 3.1.1).
-    #[error("the client asked for a clean start")]
-    CleanStart,
-    /// A client without an identifier needs an Assigned Client Identifier (MQTT-3.2.2-16 of 5.0).
-    #[error("the client needs an assigned client identifier")]
-    ClientIdentifier,
-    /// CONNACK could not be made.
-    #[error(transparent)]
-    Request(#[from] RequestError),
 }
 
 impl ServerConnection {
