@@ -253,13 +253,12 @@ impl Broker {
 
     /// Keeps a retained message, and gives every message to those who subscribed to its topic.
     fn publish(&mut self, now: Instant, message: &Message, from: &str) {
-        let Ok(topic) = TopicName::new(message.topic().to_owned()) else {
-            return;
-        };
+        let topic = message.topic_name();
         if message.retain() && message.payload().is_empty() {
-            self.retained.remove(&topic);
+            self.retained.remove(message.topic());
         } else if message.retain() {
-            self.retained.insert(topic.clone(), (message.clone(), now));
+            self.retained
+                .insert(topic.clone().into_owned(), (message.clone(), now));
         }
         let mut copies = Vec::new();
         let mut shared = BTreeMap::<&str, BTreeMap<_, _>>::new();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::packet::{Publish, Will};
 use crate::property::{Context, Properties};
-use crate::topic::{TopicError, check_name};
+use crate::topic::{TopicError, TopicName, check_name};
 use crate::types::QoS;
 use crate::wire::EncodeError;
 
@@ -241,6 +241,13 @@ impl Message {
             .unwrap_or_default()
     }
 
+    /// The Topic Name as [`TopicFilter::matches`](crate::TopicFilter::matches) takes it: checked when
+    /// the message was made, and not again.
+    #[must_use]
+    pub fn topic_name(&self) -> TopicName<'_> {
+        TopicName::checked(self.topic())
+    }
+
     /// The payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
@@ -348,6 +355,7 @@ mod tests {
         };
         let message = Message::from_publish("a/b", &publish).unwrap();
         assert_eq!(message.topic(), "a/b");
+        assert_eq!(message.topic_name(), TopicName::new("a/b").unwrap());
         assert_eq!(message.payload(), b"payload");
         assert_eq!(message.qos(), QoS::ExactlyOnce);
         assert!(message.retain());

@@ -1,4 +1,5 @@
 use alloc::borrow::Cow;
+use core::borrow::Borrow;
 use core::fmt;
 use core::str::Split;
 
@@ -35,6 +36,11 @@ impl<'a> TopicName<'a> {
         Ok(Self(text))
     }
 
+    /// Text that was checked before.
+    pub(crate) fn checked(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
     /// The same name, free of the lifetime of what it was made from. Copies only what was borrowed.
     #[must_use]
     pub fn into_owned(self) -> TopicName<'static> {
@@ -51,6 +57,13 @@ impl<'a> TopicName<'a> {
     #[must_use]
     pub fn levels(&self) -> Split<'_, char> {
         self.0.split('/')
+    }
+}
+
+/// A map from names can be asked by text: both compare and hash alike.
+impl Borrow<str> for TopicName<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
