@@ -57,16 +57,16 @@ macro_rules! violations {
 violations! {
     // What the codec finds.
     PacketTypeReserved, MalformedPacket, "section 2.1.2", "section 2.2.1", "packet type is reserved";
-    FixedHeaderFlags, MalformedPacket, "MQTT-2.1.3-1", "MQTT-2.2.2-2", "fixed header flags are wrong";
+    FixedHeaderFlags, MalformedPacket, "MQTT-2.1.3-1", "MQTT-2.2.2-1", "fixed header flags are wrong";
     RemainingLengthTooLong, MalformedPacket, "section 1.5.5", "section 2.2.3", "remaining length has more than four bytes";
     VariableByteIntegerTooLong, MalformedPacket, "section 1.5.5", CLOSE, "variable byte integer has more than four bytes";
     VariableByteIntegerOverlong, MalformedPacket, "MQTT-1.5.5-1", CLOSE, "variable byte integer has more bytes than it needs";
-    PacketTooLarge, PacketTooLarge, "section 3.1.2.11.4", CLOSE, "packet is larger than the receiver takes";
+    PacketTooLarge, PacketTooLarge, "section 3.1.2.11.4", "MQTT-4.8.0-2", "packet is larger than the receiver takes";
     Truncated, MalformedPacket, "section 1.2", CLOSE, "field runs past the end of the packet";
     TrailingBytes, MalformedPacket, "section 1.2", CLOSE, "bytes are left over after the last field";
     Utf8Invalid, MalformedPacket, "MQTT-1.5.4-1", "MQTT-1.5.3-1", "string is not well-formed UTF-8";
     NullCharacter, MalformedPacket, "MQTT-1.5.4-2", "MQTT-1.5.3-2", "string contains U+0000";
-    PacketIdZero, ProtocolError, "MQTT-2.2.1-3", "MQTT-2.3.1-1", "packet identifier is 0";
+    PacketIdZero, ProtocolError, "section 2.2.1", "MQTT-2.3.1-1", "packet identifier is 0";
     DupWithQos0, MalformedPacket, "MQTT-3.3.1-2", "MQTT-3.3.1-2", "DUP is set on a QoS 0 message";
     QosInvalid, MalformedPacket, "MQTT-3.3.1-4", "MQTT-3.3.1-4", "QoS is 3";
     TopicNameEmpty, ProtocolError, "MQTT-4.7.3-1", "MQTT-4.7.3-1", "topic name is empty";
@@ -77,9 +77,9 @@ violations! {
     ResponseTopicWildcard, ProtocolError, "MQTT-3.3.2-14", CLOSE, "response topic contains a wildcard";
     PropertyUnknown, MalformedPacket, "section 2.2.2.2", CLOSE, "property identifier is unknown";
     PropertyNotAllowed, MalformedPacket, "section 2.2.2.2", CLOSE, "property is not allowed in this packet";
-    PropertyDuplicate, ProtocolError, "section 2.2.2.2", CLOSE, "property is there twice";
+    PropertyDuplicate, ProtocolError, "section 2.2.2", CLOSE, "property is there twice";
     PropertyLength, MalformedPacket, "section 2.2.2.1", CLOSE, "property runs past its block, or the block past the packet";
-    PropertyValue, ProtocolError, "section 2.2.2.2", CLOSE, "property value is neither 0 nor 1";
+    PropertyValue, ProtocolError, "section 2.2.2", CLOSE, "property value is neither 0 nor 1";
     ReceiveMaximumZero, ProtocolError, "section 3.1.2.11.3", CLOSE, "receive maximum is 0";
     MaximumPacketSizeZero, ProtocolError, "section 3.1.2.11.4", CLOSE, "maximum packet size is 0";
     TopicAliasZero, TopicAliasInvalid, "MQTT-3.3.2-8", CLOSE, "topic alias is 0";
@@ -93,7 +93,8 @@ violations! {
     ProtocolVersionLegacy, UnsupportedProtocolVersion, "MQTT-3.1.2-2", "MQTT-3.1.2-2", "protocol version is older than 3.1.1";
     ConnectFlagReserved, MalformedPacket, "MQTT-3.1.2-3", "MQTT-3.1.2-3", "reserved connect flag is set";
     WillQosInvalid, MalformedPacket, "MQTT-3.1.2-12", "MQTT-3.1.2-14", "will QoS is 3";
-    WillFlagsWithoutWill, MalformedPacket, "MQTT-3.1.2-11", "MQTT-3.1.2-11", "will QoS or will retain without a will";
+    WillQosWithoutWill, MalformedPacket, "MQTT-3.1.2-11", "MQTT-3.1.2-13", "will QoS without a will";
+    WillRetainWithoutWill, MalformedPacket, "MQTT-3.1.2-13", "MQTT-3.1.2-15", "will retain without a will";
     PasswordWithoutUserName, MalformedPacket, "section 3.1.2.9", "MQTT-3.1.2-22", "password without a user name";
     ConnackFlags, MalformedPacket, "MQTT-3.2.2-1", "section 3.2.2.1", "reserved connect acknowledge flags are set";
     SessionPresentWithRefusal, ProtocolError, "MQTT-3.2.2-6", "MQTT-3.2.2-4", "session present in a refusal";
@@ -109,8 +110,8 @@ violations! {
     // What a connection finds: the packet is well formed, but not here and now.
     FirstPacketNotConnect, ProtocolError, "MQTT-3.1.0-1", "MQTT-3.1.0-1", "first packet is not CONNECT";
     SecondConnect, ProtocolError, "MQTT-3.1.0-2", "MQTT-3.1.0-2", "second CONNECT";
-    UnexpectedPacket, ProtocolError, "MQTT-4.13.1-1", CLOSE, "packet does not fit the state of the connection";
-    ClientIdEmpty, ClientIdentifierNotValid, "MQTT-3.1.3-8", "MQTT-3.1.3-8", "client identifier is empty";
+    UnexpectedPacket, ProtocolError, "section 1.2", CLOSE, "packet does not fit the state of the connection";
+    ClientIdEmpty, ClientIdentifierNotValid, "section 3.1.3.1", "MQTT-3.1.3-7", "client identifier is empty";
     ReceiveMaximumExceeded, ReceiveMaximumExceeded, "section 3.3.4", CLOSE, "more messages in flight than the receive maximum";
     TopicAliasTooLarge, TopicAliasInvalid, "section 3.3.4", CLOSE, "topic alias is above the topic alias maximum";
     TopicAliasUnknown, ProtocolError, "section 3.3.4", CLOSE, "topic alias stands for no topic";
@@ -119,7 +120,7 @@ violations! {
     WildcardNotSupported, WildcardSubscriptionsNotSupported, "section 3.2.2.3.11", CLOSE, "wildcard subscription, but they are not available";
     SharedNotSupported, SharedSubscriptionsNotSupported, "section 3.2.2.3.13", CLOSE, "shared subscription, but they are not available";
     SubscriptionIdentifierNotSupported, SubscriptionIdentifiersNotSupported, "section 3.2.2.3.12", CLOSE, "subscription identifier, but they are not available";
-    PacketIdInUse, ProtocolError, "MQTT-2.2.1-3", "MQTT-2.3.1-2", "packet identifier is in use";
+    PacketIdInUse, ProtocolError, "section 2.2.1", "section 2.3.1", "packet identifier is in use";
     AckUnexpected, ProtocolError, "section 4.3", CLOSE, "acknowledgement does not fit the message";
     ReasonCodeCount, ProtocolError, "MQTT-3.8.4-6", "MQTT-3.8.4-5", "not one reason code for each topic filter";
     SessionPresentUnexpected, ProtocolError, "MQTT-3.2.2-4", "section 3.2.2.2", "session present, but there is no session";
@@ -190,27 +191,73 @@ impl DecodeError {
     /// decides which of several statements it is.
     #[must_use]
     pub const fn statement(&self) -> &'static str {
-        let Some(packet_type) = self.packet_type else {
-            return self.violation.statement(self.version);
-        };
-        match (self.violation, packet_type, self.version) {
-            (Violation::NoTopicFilters, PacketType::Unsubscribe, _) => "MQTT-3.10.3-2",
-            (Violation::NoReasonCodes, PacketType::Unsuback, _) => "MQTT-3.11.3-2",
-            (Violation::ReasonCodeInvalid, PacketType::Connack, Version::V311) => "section 3.2.2.3",
-            (Violation::ReasonCodeInvalid, PacketType::Suback, _) => "MQTT-3.9.3-2",
-            (Violation::ReasonCodeInvalid, packet_type, Version::V5) => match packet_type {
-                PacketType::Connack => "MQTT-3.2.2-8",
-                PacketType::Puback => "MQTT-3.4.2-1",
-                PacketType::Pubrec => "MQTT-3.5.2-1",
-                PacketType::Pubrel => "MQTT-3.6.2-1",
-                PacketType::Pubcomp => "MQTT-3.7.2-1",
-                PacketType::Unsuback => "MQTT-3.11.3-2",
-                PacketType::Disconnect => "MQTT-3.14.2-1",
-                PacketType::Auth => "MQTT-3.15.2-1",
-                _ => self.violation.statement(self.version),
-            },
-            _ => self.violation.statement(self.version),
+        match self.packet_type {
+            Some(packet_type) => statement_in(self.violation, packet_type, self.version),
+            None => self.violation.statement(self.version),
         }
+    }
+}
+
+/// Where the same mistake breaks different statements in different packets.
+const fn statement_in(
+    violation: Violation,
+    packet_type: PacketType,
+    version: Version,
+) -> &'static str {
+    use PacketType as P;
+    use Version::{V5, V311};
+    use Violation as V;
+
+    match (violation, packet_type, version) {
+        (V::FixedHeaderFlags, P::Pubrel, _) => "MQTT-3.6.1-1",
+        (V::FixedHeaderFlags, P::Subscribe, _) => "MQTT-3.8.1-1",
+        (V::FixedHeaderFlags, P::Unsubscribe, _) => "MQTT-3.10.1-1",
+        (V::FixedHeaderFlags, P::Disconnect, _) => "MQTT-3.14.1-1",
+        (V::FixedHeaderFlags, P::Auth, V5) => "MQTT-3.15.1-1",
+        (V::PacketIdZero, P::Subscribe | P::Unsubscribe, V5) => "MQTT-2.2.1-3",
+        (V::PacketIdZero, P::Puback | P::Pubrec | P::Pubrel | P::Pubcomp, V5) => "MQTT-2.2.1-5",
+        (V::PacketIdZero, P::Suback | P::Unsuback, V5) => "MQTT-2.2.1-6",
+        (V::PacketIdZero, P::Puback | P::Pubrec | P::Pubrel, V311) => "MQTT-2.3.1-6",
+        (V::PacketIdZero, P::Pubcomp, V311) => "section 2.3.1",
+        (V::PacketIdZero, P::Suback | P::Unsuback, V311) => "MQTT-2.3.1-7",
+        (V::TopicNameWildcard, P::Connect, V311) => "MQTT-4.7.1-1",
+        (V::TopicNameWildcard | V::ResponseTopicWildcard, P::Connect, V5) => "MQTT-4.7.0-1",
+        (V::ReceiveMaximumZero, P::Connack, V5) => "section 3.2.2.3.3",
+        (V::MaximumPacketSizeZero, P::Connack, V5) => "section 3.2.2.3.6",
+        (V::AuthenticationDataWithoutMethod, P::Connack, V5) => "section 4.12",
+        (V::SubscriptionIdentifierZero, P::Publish, V5) => "section 3.3.2.3.8",
+        // Said of each property in the section on the packet, and for a CONNECT also in that on its will.
+        (V::PropertyDuplicate | V::PropertyValue, _, V5) => match packet_type {
+            P::Connect => "section 3.1",
+            P::Connack => "section 3.2.2.3",
+            P::Publish => "section 3.3.2.3",
+            P::Puback => "section 3.4.2.2",
+            P::Pubrec => "section 3.5.2.2",
+            P::Pubrel => "section 3.6.2.2",
+            P::Pubcomp => "section 3.7.2.2",
+            P::Subscribe => "section 3.8.2.1",
+            P::Suback => "section 3.9.2.1",
+            P::Unsuback => "section 3.11.2.1",
+            P::Disconnect => "section 3.14.2.2",
+            P::Auth => "section 3.15.2.2",
+            _ => violation.statement(version),
+        },
+        (V::ReasonCodeInvalid, P::Connack, V311) => "section 3.2.2.3",
+        (V::ReasonCodeInvalid, P::Suback, _) => "MQTT-3.9.3-2",
+        (V::ReasonCodeInvalid, _, V5) => match packet_type {
+            P::Connack => "MQTT-3.2.2-8",
+            P::Puback => "MQTT-3.4.2-1",
+            P::Pubrec => "MQTT-3.5.2-1",
+            P::Pubrel => "MQTT-3.6.2-1",
+            P::Pubcomp => "MQTT-3.7.2-1",
+            P::Unsuback => "MQTT-3.11.3-2",
+            P::Disconnect => "MQTT-3.14.2-1",
+            P::Auth => "MQTT-3.15.2-1",
+            _ => violation.statement(version),
+        },
+        (V::NoReasonCodes | V::ReasonCodeCount, P::Unsuback, V5) => "MQTT-3.11.3-2",
+        (V::NoTopicFilters, P::Unsubscribe, _) => "MQTT-3.10.3-2",
+        _ => violation.statement(version),
     }
 }
 
@@ -266,7 +313,7 @@ mod tests {
                 Some(PacketType::Puback),
                 Version::V311
             ),
-            "protocol error in PUBACK at byte 7: packet identifier is 0 [MQTT-2.3.1-1]"
+            "protocol error in PUBACK at byte 7: packet identifier is 0 [MQTT-2.3.1-6]"
         );
         assert_eq!(
             error(Violation::PacketTypeReserved, None, Version::V5),

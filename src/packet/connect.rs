@@ -310,9 +310,13 @@ fn check_flags(version: Version, flags: u8) -> Option<Violation> {
         return Some(Violation::ConnectFlagReserved);
     }
     if flags & WILL == 0 {
-        // 5.0: [MQTT-3.1.2-11, MQTT-3.1.2-13]; 3.1.1: [MQTT-3.1.2-13, MQTT-3.1.2-15]
-        if will_qos != 0 || flags & WILL_RETAIN != 0 {
-            return Some(Violation::WillFlagsWithoutWill);
+        // 5.0: [MQTT-3.1.2-11]; 3.1.1: [MQTT-3.1.2-13]
+        if will_qos != 0 {
+            return Some(Violation::WillQosWithoutWill);
+        }
+        // 5.0: [MQTT-3.1.2-13]; 3.1.1: [MQTT-3.1.2-15]
+        if flags & WILL_RETAIN != 0 {
+            return Some(Violation::WillRetainWithoutWill);
         }
     } else if will_qos == 3 {
         // 5.0: [MQTT-3.1.2-12]; 3.1.1: [MQTT-3.1.2-14]

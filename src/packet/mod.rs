@@ -347,7 +347,7 @@ impl<'a> Packet<'a> {
         decoded
     }
 
-    /// Appends the packet to `out`.
+    /// Appends the packet to `out`. A CONNECT is written in the version that it names itself.
     ///
     /// # Errors
     ///

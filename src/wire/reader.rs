@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         Ok(u32::from_be_bytes(self.array()?))
     }
 
-    /// A packet identifier, never 0 [MQTT-2.2.1-3; 3.1.1: MQTT-2.3.1-1].
+    /// A packet identifier, never 0 (5.0 section 2.2.1; 3.1.1: section 2.3.1).
     #[inline(always)]
     pub(crate) fn packet_id(&mut self) -> Result<PacketId, Fault> {
         let before = *self;

@@ -170,8 +170,10 @@ fn flags() {
             let (will_qos, will) = (flags >> 3 & 3, flags & 0x04 != 0);
             let expected = if flags & 0x01 != 0 {
                 Some(Violation::ConnectFlagReserved)
-            } else if !will && flags & 0x38 != 0 {
-                Some(Violation::WillFlagsWithoutWill)
+            } else if !will && will_qos != 0 {
+                Some(Violation::WillQosWithoutWill)
+            } else if !will && flags & 0x20 != 0 {
+                Some(Violation::WillRetainWithoutWill)
             } else if will_qos == 3 {
                 Some(Violation::WillQosInvalid)
             } else if version == V311 && flags & 0xC0 == 0x40 {
