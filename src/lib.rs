@@ -1,8 +1,7 @@
 // The README's links lead to files; of two definitions the first counts, so in the documentation they
 // lead to items.
-//! [broker]: https://docs.rs/crate/sansio-mqtt/latest/source/examples/broker.rs
-//! [client]: https://docs.rs/crate/sansio-mqtt/latest/source/examples/client.rs
-//! [map]: https://docs.rs/crate/sansio-mqtt/latest/source/ARCHITECTURE.md
+//! [broker]: #examples
+//! [client]: #examples
 //! [`ClientConnection`]: crate::ClientConnection
 //! [`DecodeError`]: crate::DecodeError
 //! [`EncodeError`]: crate::EncodeError
