@@ -139,6 +139,7 @@ impl Core {
         if self.control.len() <= room.limit {
             out.extend_from_slice(&self.control);
             self.control.clear();
+            self.control.shrink_to(KEPT);
             return true;
         }
         let mut taken = 0;
@@ -333,6 +334,10 @@ impl Core {
 /// fixed header 5, length of the topic 2, Packet Identifier 2, length of the properties 4, Topic
 /// Alias 3, Message Expiry Interval 5.
 const MAXIMUM_OVERHEAD: usize = 21;
+
+/// Bytes of the reply buffer that a connection keeps once it is empty: some acknowledgements. What
+/// more a burst needed is given back.
+const KEPT: usize = 256;
 
 /// How much may be appended.
 struct Room {

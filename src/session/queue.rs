@@ -19,6 +19,9 @@ pub(crate) struct Queue {
     bytes: usize,
 }
 
+/// Places that an empty queue keeps; what more a burst needed is given back.
+const KEPT: usize = 16;
+
 impl Queue {
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
@@ -45,6 +48,9 @@ impl Queue {
     pub(crate) fn pop(&mut self) -> Option<Queued> {
         let queued = self.messages.pop_front()?;
         self.bytes -= queued.message.size();
+        if self.messages.is_empty() && self.messages.capacity() > KEPT {
+            self.messages.shrink_to(KEPT);
+        }
         Some(queued)
     }
 }
