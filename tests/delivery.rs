@@ -567,6 +567,55 @@ fn a_late_pubrec_does_not_answer_the_next_message() {
     assert_eq!(pair.types_to_client(), [Pubrec, Pubcomp, Puback, Pubrec]);
 }
 
+/// An identifier that is open for a QoS 2 message is not for a QoS 1 message, nor the other way
+/// round: it could never be acknowledged.
+#[test]
+fn an_identifier_in_use_is_not_for_another_message() {
+    for version in VERSIONS {
+        for (first, second) in [
+            (QoS::ExactlyOnce, QoS::AtLeastOnce),
+            (QoS::AtLeastOnce, QoS::ExactlyOnce),
+        ] {
+            for acknowledged in [false, true] {
+                let setup = Setup {
+                    server: Options::new().with_manual_acknowledgement(true),
+                    ..Setup::new(version)
+                };
+                let mut pair = Pair::connected(setup);
+                pair.client.connection = None;
+                let send = |pair: &mut Pair, qos| {
+                    let mut bytes = Vec::new();
+                    Packet::from(Publish {
+                        qos,
+                        packet_id: PacketId::new(3),
+                        ..Publish::new("t", b"x")
+                    })
+                    .encode(version, &mut bytes)
+                    .unwrap();
+                    pair.inject_to_server(&bytes);
+                    pair.drive();
+                };
+                send(&mut pair, first);
+                if acknowledged {
+                    let token = pair.server.acks.remove(0);
+                    pair.server()
+                        .acknowledge(&token, ReasonCode::Success)
+                        .unwrap();
+                }
+                send(&mut pair, second);
+                // PUBACK alone has freed it.
+                let free = acknowledged && first == QoS::AtLeastOnce;
+                assert_eq!(
+                    pair.server.closed.is_none(),
+                    free,
+                    "{version} {first} {second}"
+                );
+                assert_eq!(payloads(&pair.server.seen).len(), 1 + usize::from(free));
+            }
+        }
+    }
+}
+
 #[test]
 fn acknowledgements_of_nothing_change_nothing() {
     let id = PacketId::new(9).unwrap();

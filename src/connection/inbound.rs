@@ -23,6 +23,14 @@ pub(super) struct Received {
     open: IdSet,
 }
 
+impl Received {
+    /// Whether the acknowledgement of such a message is still to be sent.
+    fn awaits(&self, id: PacketId, qos: QoS) -> bool {
+        let mut pending = self.pending.iter();
+        pending.any(|pending| pending.id == id && pending.qos == qos)
+    }
+}
+
 /// A QoS 1 or 2 PUBLISH whose PUBACK or PUBREC is not in `control` yet.
 struct Pending {
     id: PacketId,
@@ -87,12 +95,14 @@ impl Core {
                 // MQTT-4.3.3-10 of 5.0, MQTT-4.3.3-2 of 3.1.1.
                 self.acknowledge_again(id);
                 Ok(Delivery::Again)
-            } else if self.version == Version::V311 {
+            } else if self.version == Version::V311 && peer.awaits(id, qos) {
                 // A resend while the application still has the first (3.1.1 allows it, §4.4): the
                 // acknowledgement that is due answers both.
                 Ok(Delivery::Again)
             } else {
-                // 5.0 forbids it within a connection (MQTT-4.4.0-1).
+                // 5.0 forbids it within a connection (MQTT-4.4.0-1); in either version an
+                // identifier in use is not for another message (MQTT-2.2.1-3, MQTT-2.2.1-4 of 5.0,
+                // MQTT-2.3.1-2, MQTT-2.3.1-4 of 3.1.1).
                 Err(Violation::PacketIdInUse)
             };
         }
