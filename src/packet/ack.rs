@@ -13,7 +13,7 @@ use crate::wire::{EncodeError, Fault, Reader, writer};
 pub struct Ack<'a> {
     /// That of the PUBLISH.
     pub packet_id: PacketId,
-    /// In 3.1.1 always [`ReasonCode::Success`].
+    /// Before 5.0 always [`ReasonCode::Success`].
     pub reason: ReasonCode,
     /// 5.0: Reason String and User Properties.
     pub properties: Properties<'a>,
@@ -57,7 +57,7 @@ impl<'a> Ack<'a> {
             out.extend_from_slice(&[first_byte(packet_type), 2, high, low]);
             return Ok(());
         }
-        if version == Version::V311 {
+        if version != Version::V5 {
             return Err(EncodeError::NeedsV5);
         }
         check_reason(self.reason, packet_type)?;
