@@ -261,7 +261,7 @@ impl<'a> Unsuback<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{BOTH, id, refused, unsendable, valid};
+    use super::super::tests::{ALL, id, refused, unsendable, valid};
     use super::super::{DecodeOptions, Packet};
     use super::*;
     use crate::property::Property;
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent() {
-        for version in BOTH {
+        for version in ALL {
             let none: [&str; 0] = [];
             unsendable(
                 version,
