@@ -74,8 +74,8 @@ use crate::violation::Violation;
 ///
 /// # Towards a 3.1 client
 ///
-/// MQTT 3.1 is accepted only [if asked for](Options::with_accept_v31); [`Connect::version`] tells. All of the table
-/// above holds, and in 3.1
+/// MQTT 3.1 is accepted only [if asked for](Options::with_accept_v31); [`Connect::version`] tells. The table
+/// above holds but for SUBACK, and in 3.1
 ///
 /// - a Client Identifier that does not have 1 to 23 characters is refused with 0x02 before the application hears of
 ///   it (3.1, section 3.1);
