@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 pub(crate) fn receiver(version: &str) -> Option<(Version, DecodeOptions)> {
     let options = DecodeOptions::new();
     match version {
+        "3.1" => Some((Version::V31, options.with_accept_v31(true))),
         "3.1.1" => Some((Version::V311, options)),
         "5.0" => Some((Version::V5, options)),
         _ => None,
