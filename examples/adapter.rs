@@ -16,7 +16,7 @@ use sansio_mqtt::{
 use serde_json::{Map, Value, json};
 
 #[path = "../tests/support/json.rs"]
-mod json;
+pub(crate) mod json;
 
 /// The longest line that is read, in bytes without its end: any packet of MQTT in hexadecimal fits, with room for the
 /// words around it. Of a longer one no more than this is held, and the rest is skipped.

@@ -3,15 +3,17 @@
 
 #[path = "support/json.rs"]
 mod json;
+#[path = "support/vector.rs"]
+mod vector;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
 
 use sansio_mqtt::*;
 use serde_json::Value;
+use vector::{bytes, expanded, number, read, root, spelt, text};
 
 /// One test for each file of vectors, and the list of the files.
 macro_rules! codec {
@@ -89,15 +91,6 @@ fn every_file_has_a_test() {
         }
     }
     assert_eq!(found, listed);
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("spec-vectors")
-}
-
-fn read(path: &str) -> Value {
-    let text = fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 /// Whether something is as it has to be; what it is instead.
@@ -200,7 +193,7 @@ impl<'a> Case<'a> {
     }
 
     fn valid(&self) -> Verdict {
-        let rest = self.vector["rest"].as_u64().unwrap_or(0) as usize;
+        let rest = self.vector.get("rest").map_or(0, number);
         let (packet, left) = match self.decode(self.bytes) {
             Ok(Some(decoded)) => decoded,
             other => return Err(shown(&other)),
@@ -298,6 +291,8 @@ impl<'a> Case<'a> {
         let good = match self.vector["canonical"].as_bool() {
             Some(true) if ordered => out.len() == read.len(),
             Some(true) => out == read,
+            // In 3.1 some bits are not looked at, and written as 0.
+            Some(false) if self.version == Version::V31 && out.len() == read.len() => out != read,
             Some(false) => out.len() < read.len(),
             None => return Err("canonical is missing".into()),
         };
@@ -319,6 +314,13 @@ impl<'a> Case<'a> {
             }
         } else if self.version == Version::V5 {
             return wrong("the vector has no reason codes");
+        }
+        let kind = match violation.reason_code() {
+            ReasonCode::MalformedPacket => "malformed",
+            _ => "protocol-error",
+        };
+        if self.version == Version::V5 && self.vector["verdict"] != kind {
+            return wrong("kind of error");
         }
         if !rules.allow(error.statement(), &self.vector["statements"]) {
             return wrong("statement");
@@ -424,16 +426,14 @@ impl Rules {
     /// Whether an error may name this statement or section: one that the vector cites, or the section of a rule that it
     /// cites and that has no number.
     fn allow(&self, seen: &str, cited: &Value) -> bool {
-        let mut cited = cited
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(|id| id.as_str().expect("an id"));
+        let mut cited = cited.as_array().expect("a list").iter().map(text);
         let Some(section) = seen.strip_prefix("section ") else {
             return cited.any(|id| id == seen);
         };
+        // Here one and the same mistake breaks one of two statements, and the codec names both by their section.
+        let of_two = ["4.7.1", "4.8.2"].contains(&section);
         cited
-            .filter(|id| !id.starts_with("MQTT-"))
+            .filter(|id| of_two || !id.starts_with("MQTT-"))
             .filter_map(|id| self.0.get(id))
             .any(|sections| covers(sections, section))
     }
@@ -450,64 +450,6 @@ fn covers(sections: &str, section: &str) -> bool {
         .split([',', ' '])
         .filter(|one| !one.is_empty())
         .any(|one| within(one, section) || within(section, one))
-}
-
-// ---------------------------------------------------------------------------------------------- values
-
-/// The bytes of a vector.
-fn bytes(vector: &Value) -> Vec<u8> {
-    let unhex = |text: &Value| {
-        let text = text.as_str().expect("a text");
-        assert_eq!(text, text.to_lowercase(), "digits are lower-case");
-        json::unhex(text).expect("pairs of digits")
-    };
-    match &vector["runs"] {
-        Value::Null => unhex(&vector["hex"]),
-        runs => pieces(runs)
-            .flat_map(|(piece, times)| unhex(piece).repeat(times))
-            .collect(),
-    }
-}
-
-fn pieces(runs: &Value) -> impl Iterator<Item = (&Value, usize)> {
-    runs.as_array()
-        .expect("a list of runs")
-        .iter()
-        .map(|run| (&run[0], run[1].as_u64().expect("a number") as usize))
-}
-
-/// A text of a topic vector, spelt out or in runs.
-fn spelt(vector: &Value, key: &str) -> String {
-    match &vector[key] {
-        Value::String(text) => text.clone(),
-        _ => pieces(&vector[&format!("{key}_runs")])
-            .map(|(piece, times)| piece.as_str().expect("a text").repeat(times))
-            .collect(),
-    }
-}
-
-/// A packet with its long texts spelt out.
-fn expanded(value: &Value) -> Value {
-    match value {
-        Value::Object(map) if map.contains_key("repeat") => {
-            let times = map["times"].as_u64().expect("a number") as usize;
-            let piece = expanded(&map["repeat"]);
-            piece.as_str().expect("a text").repeat(times).into()
-        }
-        Value::Object(map) if map.contains_key("concat") => {
-            let parts = map["concat"].as_array().expect("a list").iter();
-            let parts = parts.map(expanded);
-            let parts = parts.map(|part| part.as_str().expect("a text").to_owned());
-            parts.collect::<String>().into()
-        }
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| (key.clone(), expanded(value)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        Value::Array(list) => list.iter().map(expanded).collect(),
-        other => other.clone(),
-    }
 }
 
 // ---------------------------------------------------------------------------------------------- topics
@@ -618,9 +560,9 @@ fn filter(version: Version, text: &str, valid: bool, share: &Value) -> Verdict {
     Ok(())
 }
 
-/// The length of a text as two bytes; of a text that is too long, some of it.
+/// The length of a text as two bytes; a text that is too long is not read from them.
 fn len16(text: &str) -> [u8; 2] {
-    (text.len() as u16).to_be_bytes()
+    u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes()
 }
 
 /// The packet is written as these bytes and read from them, or neither is done. A text too long for its length field has
@@ -636,10 +578,10 @@ fn both_ways(
     let mut bytes = vec![first];
     let mut length = body.len();
     while length >= 0x80 {
-        bytes.push((length & 0x7F) as u8 | 0x80);
+        bytes.push(length.to_le_bytes()[0] | 0x80);
         length >>= 7;
     }
-    bytes.push(length as u8);
+    bytes.push(length.to_le_bytes()[0]);
     bytes.extend_from_slice(body);
     let mut out = Vec::new();
     let result = packet.encode(version, &mut out);

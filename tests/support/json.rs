@@ -2,8 +2,8 @@
 //! adapter answers.
 
 use sansio_mqtt::{
-    Ack, Connect, DecodeOptions, Packet, Properties, Property, Publish, ReasonCode, ReasonCodes,
-    Role, Subscription, Version, Will,
+    Ack, Connect, DecodeOptions, Packet, PacketId, Properties, Property, Publish, ReasonCode,
+    ReasonCodes, Role, Subscription, Version, Will,
 };
 use serde_json::{Map, Value, json};
 
@@ -46,10 +46,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The bytes; `None` unless all are pairs of hexadecimal digits.
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |text: u8| char::from(text).to_digit(16).map(|digit| digit as u8);
-    let (pairs, rest) = (text.as_bytes().chunks_exact(2), text.len() % 2);
-    let bytes = pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?));
-    if rest == 0 { bytes.collect() } else { None }
+    let digit = |text: u8| match text {
+        b'0'..=b'9' => Some(text - b'0'),
+        b'a'..=b'f' => Some(text - b'a' + 10),
+        b'A'..=b'F' => Some(text - b'A' + 10),
+        _ => None,
+    };
+    let pairs = text.as_bytes().chunks(2);
+    let bytes = pairs.map(|pair| match *pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    });
+    bytes.collect()
 }
 
 /// The packet as it stands on a connection of this version.
@@ -153,7 +161,7 @@ fn publish(object: Object, packet: &Publish<'_>) -> Value {
         .with("qos", packet.qos.as_u8())
         .with("retain", packet.retain)
         .with("topic", packet.topic)
-        .with_some("packet_id", packet.packet_id.map(|id| id.get()))
+        .with_some("packet_id", packet.packet_id.map(PacketId::get))
         .with("payload", hex(packet.payload))
         .properties(&packet.properties);
     if let Some(Value::Object(properties)) = value.get_mut("properties") {
