@@ -315,7 +315,7 @@ any    | A2 05 0000 0001'a'               | PacketIdZero 2                     |
 any    | 40 02 0000                       | PacketIdZero 2                     | MQTT-2.3.1-6 | PUBACK
 any    | 50 02 0000                       | PacketIdZero 2                     | MQTT-2.3.1-6 | PUBREC
 any    | 62 02 0000                       | PacketIdZero 2                     | MQTT-2.3.1-6 | PUBREL
-any    | 70 02 0000                       | PacketIdZero 2                     | section 2.3.1 | PUBCOMP
+any    | 70 02 0000                       | PacketIdZero 2                     | MQTT-4.3.3-2 | PUBCOMP
 any    | 90 03 0000 00                    | PacketIdZero 2                     | MQTT-2.3.1-7 | SUBACK
 any    | B0 02 0000                       | PacketIdZero 2                     | MQTT-2.3.1-7 | UNSUBACK
 
