@@ -35,13 +35,12 @@ pub(crate) fn code(byte: u8) -> String {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    let digits = bytes
-        .iter()
-        .flat_map(|&byte| [digit(byte >> 4), digit(byte & 0x0F)]);
-    let mut text = String::with_capacity(2 * bytes.len());
-    text.extend(digits);
-    text
+    let digit = |nibble: u8| DIGITS[usize::from(nibble)];
+    let mut text = Vec::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 0x0F)]);
+    }
+    String::from_utf8(text).expect("digits")
 }
 
 /// The bytes; `None` unless all are pairs of hexadecimal digits.

@@ -28,8 +28,9 @@ pub(crate) fn bytes(vector: &Value) -> Vec<u8> {
     match &vector["runs"] {
         Value::Null => unhex(&vector["hex"]),
         runs => pieces(runs)
-            .flat_map(|(piece, times)| unhex(piece).repeat(times))
-            .collect(),
+            .map(|(piece, times)| unhex(piece).repeat(times))
+            .collect::<Vec<_>>()
+            .concat(),
     }
 }
 
