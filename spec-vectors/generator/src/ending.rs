@@ -86,12 +86,38 @@ pub fn generate(set: &mut Set) {
 
 /// AUTH without what its own section demands: one sentence lets it be short, another wants a method in it.
 fn short_auth(set: &mut Set) {
-    for (name, form) in [("short", Form::Short), ("code-only", Form::Code)] {
-        let case = ending(V5, 15, 0, &[], form);
-        let vector = Vector::valid(name, S2c, &case, "U5-94 U5-95").rewritten(None);
+    for (name, code, direction, form) in [
+        ("short", 0x00, Any, Form::Short),
+        ("code-00-alone", 0x00, S2c, Form::Code),
+        ("code-18-alone", 0x18, Any, Form::Code),
+        ("code-19-alone", 0x19, C2s, Form::Code),
+    ] {
+        let case = ending(V5, 15, code, &[], form);
+        let vector = Vector::valid(name, direction, &case, "U5-94 U5-95").rewritten(None);
         let vector = vector
             .alternative("protocol-error", "A-02")
             .alternative("malformed", "A-02");
-        set.add("auth", vector.comment("reason code 0x00 and no method"));
+        set.add(
+            "auth",
+            vector.comment(format!("reason code 0x{code:02x} and no method")),
+        );
+    }
+    for (name, code, direction, form) in [
+        ("code-00-alone-from-client", 0x00, C2s, Form::Code),
+        ("code-19-alone-from-server", 0x19, S2c, Form::Code),
+        ("code-80-alone", 0x80, Any, Form::Code),
+    ] {
+        let case = ending(V5, 15, code, &[], form);
+        let fault = Rule::Reason(15)
+            .of(V5)
+            .also(V5, ["U5-95 U5-94", "", ""])
+            .may_pass("A-02");
+        let vector = Vector::refused(name, direction, case.body.packet(), fault, None);
+        set.add(
+            "auth",
+            vector.comment(format!(
+                "reason code 0x{code:02x}, not of this side, and no method"
+            )),
+        );
     }
 }

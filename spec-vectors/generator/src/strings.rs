@@ -200,7 +200,7 @@ const SAMPLES: &[(&str, &[u8], Kind, &str)] = &[
         Bad,
         "three of four bytes, then a letter",
     ),
-    ("utf-16", b"\xff\xfea\x00", Bad, "UTF-16"),
+    ("utf-16", b"\xff\xfe\xe9\x20", Bad, "UTF-16"),
     ("latin-1", b"\xe9t\xe9", Bad, "Latin-1"),
 ];
 

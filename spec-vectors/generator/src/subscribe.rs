@@ -205,8 +205,9 @@ fn options(set: &mut Set) {
                 );
                 Vector::valid(name, C2s, &case, cites)
             };
-            // Every value once; beside a right one only those with a single fault.
-            if place.is_empty() || rules.len() == 1 {
+            // Every value once; behind a right one, a few stand for all.
+            let few = matches!(options, 0x00..=0x04 | 0x08 | 0x2E | 0x30 | 0x40 | 0x80);
+            if place.is_empty() || few {
                 set.add("subscribe", vector.comment(comment));
             }
         }

@@ -298,7 +298,7 @@ fn runs(bytes: &[u8]) -> Value {
 fn shortened(value: &Value) -> Value {
     match value {
         Value::String(text) if text.len() > TEXT_LIMIT => {
-            let unit = if text.len() % 2 == 0
+            let unit = if text.len().is_multiple_of(2)
                 && text
                     .as_bytes()
                     .chunks(2)
@@ -322,7 +322,14 @@ fn shortened(value: &Value) -> Value {
         {
             json!([{"repeat": shortened(&items[0]), "times": items.len()}])
         }
-        Value::Array(items) => items.iter().map(shortened).collect(),
+        // A repetition that is an element of a list stands for so many elements.
+        Value::Array(items) => items
+            .iter()
+            .map(|item| match shortened(item) {
+                short if item.is_string() && short.is_object() => json!({"concat": [short]}),
+                short => short,
+            })
+            .collect(),
         Value::Object(map) => map
             .iter()
             .map(|(key, value)| (key.clone(), shortened(value)))
@@ -332,7 +339,7 @@ fn shortened(value: &Value) -> Value {
 }
 
 fn is_hex(text: &str) -> bool {
-    text.len() % 2 == 0
+    text.len().is_multiple_of(2)
         && text
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
