@@ -48,40 +48,72 @@ pub struct Property {
 
 impl Property {
     pub fn raw(id: &[u8], value: &[u8]) -> Self {
-        Self { id: id.to_vec(), value: value.to_vec(), json: Value::Null }
+        Self {
+            id: id.to_vec(),
+            value: value.to_vec(),
+            json: Value::Null,
+        }
     }
 
     pub fn byte(id: u8, value: u8) -> Self {
-        Self { id: vec![id], value: vec![value], json: json!(value) }
+        Self {
+            id: vec![id],
+            value: vec![value],
+            json: json!(value),
+        }
     }
 
     pub fn two(id: u8, value: u16) -> Self {
-        Self { id: vec![id], value: value.to_be_bytes().to_vec(), json: json!(value) }
+        Self {
+            id: vec![id],
+            value: value.to_be_bytes().to_vec(),
+            json: json!(value),
+        }
     }
 
     pub fn four(id: u8, value: u32) -> Self {
-        Self { id: vec![id], value: value.to_be_bytes().to_vec(), json: json!(value) }
+        Self {
+            id: vec![id],
+            value: value.to_be_bytes().to_vec(),
+            json: json!(value),
+        }
     }
 
     pub fn variable(id: u8, value: u32) -> Self {
-        Self { id: vec![id], value: integer(value as usize), json: json!(value) }
+        Self {
+            id: vec![id],
+            value: integer(value as usize),
+            json: json!(value),
+        }
     }
 
     pub fn text(id: u8, value: impl AsRef<[u8]>) -> Self {
         let value = value.as_ref();
-        Self { id: vec![id], value: field(value), json: shown(value) }
+        Self {
+            id: vec![id],
+            value: field(value),
+            json: shown(value),
+        }
     }
 
     pub fn binary(id: u8, value: impl AsRef<[u8]>) -> Self {
         let value = value.as_ref();
-        Self { id: vec![id], value: field(value), json: json!(crate::vector::hex(value)) }
+        Self {
+            id: vec![id],
+            value: field(value),
+            json: json!(crate::vector::hex(value)),
+        }
     }
 
     pub fn pair(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         let (name, value) = (name.as_ref(), value.as_ref());
         let mut bytes = field(name);
         bytes.extend(field(value));
-        Self { id: vec![0x26], value: bytes, json: json!([shown(name), shown(value)]) }
+        Self {
+            id: vec![0x26],
+            value: bytes,
+            json: json!([shown(name), shown(value)]),
+        }
     }
 
     pub fn bytes(&self) -> Vec<u8> {
@@ -93,7 +125,9 @@ impl Property {
 pub fn properties_json(list: &[Property]) -> Value {
     let mut out = Map::new();
     for item in list {
-        let Some(row) = property(item.id[0]) else { continue };
+        let Some(row) = property(item.id[0]) else {
+            continue;
+        };
         if row.repeats.is_empty() {
             out.insert(row.name.clone(), item.json.clone());
         } else if let Some(Value::Array(items)) = out.get_mut(&row.name) {
@@ -146,7 +180,11 @@ pub fn overlong(value: usize, len: usize) -> Vec<u8> {
 
 impl Body {
     pub fn new(first: u8) -> Self {
-        Self { first, bytes: Vec::new(), fields: Vec::new() }
+        Self {
+            first,
+            bytes: Vec::new(),
+            fields: Vec::new(),
+        }
     }
 
     pub fn raw(mut self, name: impl Into<Cow<'static, str>>, bytes: &[u8]) -> Self {
@@ -194,10 +232,16 @@ impl Body {
     pub fn properties(mut self, prefix: &'static str, list: &[Property]) -> Self {
         let block = self.bytes.len();
         let len: usize = list.iter().map(|item| item.bytes().len()).sum();
-        self = self.raw(format!("{prefix}properties"), &integer(len)).cites(["MQTT-2.2.2-1", "", ""]);
+        self = self
+            .raw(format!("{prefix}properties"), &integer(len))
+            .cites(["MQTT-2.2.2-1", "", ""]);
         for (index, item) in list.iter().enumerate() {
-            self = self.raw(format!("{prefix}property {index}"), &item.id).inside(block);
-            self = self.raw(format!("{prefix}value {index}"), &item.value).inside(block);
+            self = self
+                .raw(format!("{prefix}property {index}"), &item.id)
+                .inside(block);
+            self = self
+                .raw(format!("{prefix}value {index}"), &item.value)
+                .inside(block);
         }
         self
     }
@@ -237,8 +281,16 @@ impl Body {
     /// The packet with other bytes for a property block and its length; and where the length begins.
     pub fn with_block(&self, prefix: &str, len: &[u8], block: &[u8]) -> (Vec<u8>, usize) {
         let name = format!("{prefix}properties");
-        let at = self.fields.iter().find(|field| field.name == name).expect("a property block");
-        let end = self.fields.iter().filter(|field| field.block == Some(at.start)).map(|field| field.end);
+        let at = self
+            .fields
+            .iter()
+            .find(|field| field.name == name)
+            .expect("a property block");
+        let end = self
+            .fields
+            .iter()
+            .filter(|field| field.block == Some(at.start))
+            .map(|field| field.end);
         let end = end.max().unwrap_or(at.end);
         let body = [&self.bytes[..at.start], len, block, &self.bytes[end..]].concat();
         let header = [&[self.first], &integer(body.len())[..]].concat();

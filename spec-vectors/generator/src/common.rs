@@ -16,7 +16,12 @@ pub struct Sample {
 
 impl Sample {
     pub fn new(file: &'static str, name: &'static str, direction: Direction, case: Case) -> Self {
-        Self { file, name, direction, case }
+        Self {
+            file,
+            name,
+            direction,
+            case,
+        }
     }
 }
 
@@ -35,22 +40,42 @@ pub fn prefixes(set: &mut Set, sample: &Sample) {
 /// The fault of a packet whose Remaining Length ends its body after `len` bytes, and where; `None` if it is none.
 fn fault_of_cut(version: Version, case: &Case, len: usize) -> Option<(Fault, usize, String)> {
     let header = 1 + integer(len).len();
-    let field = case.body.fields.iter().find(|field| (field.start..field.end).contains(&len))?;
+    let field = case
+        .body
+        .fields
+        .iter()
+        .find(|field| (field.start..field.end).contains(&len))?;
     let before = len == field.start;
     if let Some(block) = field.block {
-        return Some((Rule::PropertyBlock.of(version), header + block, "the properties".into()));
+        return Some((
+            Rule::PropertyBlock.of(version),
+            header + block,
+            "the properties".into(),
+        ));
     }
     match field.cut {
         Cut::MayEndInside => return None,
         Cut::MayEndBefore if before => return None,
         Cut::First(rule) if before => {
-            return Some((rule.of(version), header + len, format!("{} is not there", field.name)));
+            return Some((
+                rule.of(version),
+                header + len,
+                format!("{} is not there", field.name),
+            ));
         }
         _ => {}
     }
     let fault = Rule::Truncated.of(version).also(version, field.cites);
-    let what = if before { "is not there" } else { "runs past the end" };
-    Some((fault, header + field.start, format!("{} {what}", field.name)))
+    let what = if before {
+        "is not there"
+    } else {
+        "runs past the end"
+    };
+    Some((
+        fault,
+        header + field.start,
+        format!("{} {what}", field.name),
+    ))
 }
 
 /// The packet ended at each byte by its Remaining Length. With `behind`, the bytes that are cut off stand behind the
@@ -58,7 +83,9 @@ fn fault_of_cut(version: Version, case: &Case, len: usize) -> Option<(Fault, usi
 pub fn cuts(set: &mut Set, sample: &Sample, behind: bool) {
     let body = &sample.case.body;
     for len in 0..body.bytes.len() {
-        let Some((fault, offset, what)) = fault_of_cut(set.version, &sample.case, len) else { continue };
+        let Some((fault, offset, what)) = fault_of_cut(set.version, &sample.case, len) else {
+            continue;
+        };
         let mut name = format!("{}-cut-to-{len}", sample.name);
         let mut comment = format!("remaining length {len}: {what}");
         if behind {
@@ -83,7 +110,14 @@ pub fn left_over(set: &mut Set, sample: &Sample, also: [&'static str; 3]) {
         let fault = Rule::Trailing.of(version).also(version, also);
         let name = format!("{}-left-over-{what}", sample.name);
         let vector = Vector::refused(name, sample.direction, bytes, fault, offset);
-        let comment = format!("{} left over behind the last field", if what == "byte" { "one byte" } else { "a PINGREQ" });
+        let comment = format!(
+            "{} left over behind the last field",
+            if what == "byte" {
+                "one byte"
+            } else {
+                "a PINGREQ"
+            }
+        );
         set.add(sample.file, vector.comment(comment));
     }
 }
@@ -98,13 +132,21 @@ pub fn packet_ids(
 ) {
     let version = set.version;
     for id in [1, 0x00FF, 0x0100, 0x7FFF, 0x8000, 0xFFFF] {
-        let vector = Vector::valid(format!("packet-id-{id}"), direction, &make(id), version.pick("U31-50", "U3-01", "U5-01"));
+        let vector = Vector::valid(
+            format!("packet-id-{id}"),
+            direction,
+            &make(id),
+            version.pick("U31-50", "U3-01", "U5-01"),
+        );
         set.add(file, vector.comment(format!("packet identifier {id}")));
     }
     let case = make(0);
     let (bytes, at) = (case.body.packet(), case.body.at("packet id"));
     let fault = Rule::PacketIdZero(number).of(version);
-    set.add(file, Vector::refused("packet-id-0", direction, bytes, fault, at).comment("packet identifier 0"));
+    set.add(
+        file,
+        Vector::refused("packet-id-0", direction, bytes, fault, at).comment("packet identifier 0"),
+    );
 }
 
 /// A name for an identifier, out of a title.

@@ -2,12 +2,23 @@
 //!
 //! `generate` (default), `check` or `coverage`.
 
+mod acks;
 mod build;
+mod check;
 mod common;
+mod connect;
+mod connect_head;
 mod coverage;
+mod ending;
+mod fixed;
 mod packet;
 mod properties;
+mod property_blocks;
+mod publish;
+mod replies;
 mod rules;
+mod strings;
+mod subscribe;
 mod vector;
 mod version;
 
@@ -23,6 +34,14 @@ fn generated() -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for version in Version::ALL {
         let mut set = Set::new(version);
+        connect::generate(&mut set);
+        replies::generate(&mut set);
+        publish::generate(&mut set);
+        acks::generate(&mut set);
+        subscribe::generate(&mut set);
+        ending::generate(&mut set);
+        fixed::generate(&mut set);
+        strings::generate(&mut set);
         if version.is_5() {
             properties::generate(&mut set);
         }
@@ -39,16 +58,20 @@ fn run(command: &str, root: &Path) -> Result<(), String> {
                 let path = root.join(path);
                 let parent = path.parent().unwrap_or(root);
                 std::fs::create_dir_all(parent).map_err(|error| error.to_string())?;
-                std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+                std::fs::write(&path, text)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
             }
             coverage::run(root);
             Ok(())
         }
+        "check" => check::run(root, &generated()),
         "coverage" => {
             coverage::run(root);
             Ok(())
         }
-        other => Err(format!("unknown command {other}: generate, check or coverage")),
+        other => Err(format!(
+            "unknown command {other}: generate, check or coverage"
+        )),
     }
 }
 

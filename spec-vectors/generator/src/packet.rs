@@ -55,7 +55,7 @@ impl Default for Connect<'_> {
             level: None,
             flags: CLEAN,
             keep_alive: 60,
-            client_id: b"",
+            client_id: b"c",
             will: None,
             user_name: None,
             password: None,
@@ -66,12 +66,18 @@ impl Default for Connect<'_> {
 
 impl Default for Will<'_> {
     fn default() -> Self {
-        Self { topic: b"w", payload: b"", properties: Vec::new() }
+        Self {
+            topic: b"w",
+            payload: b"",
+            properties: Vec::new(),
+        }
     }
 }
 
 fn object(entries: Vec<(&str, Value)>) -> Value {
-    let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
+    let entries = entries
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value));
     Value::Object(entries.collect::<Map<_, _>>())
 }
 
@@ -110,9 +116,9 @@ pub fn connect(version: Version, connect: &Connect<'_>) -> Case {
     if version == V5 {
         body = body.properties("", &connect.properties);
     }
-    body = body
-        .text("client id", connect.client_id)
-        .cites(["MQTT-3.1.3-3", "MQTT-3.1.3-3", "U31-24"]);
+    body =
+        body.text("client id", connect.client_id)
+            .cites(["MQTT-3.1.3-3", "MQTT-3.1.3-3", "U31-24"]);
     if let Some(will) = &connect.will {
         let cites = ["MQTT-3.1.2-9", "MQTT-3.1.2-9", "U31-18"];
         let mut shown_will = vec![
@@ -130,19 +136,32 @@ pub fn connect(version: Version, connect: &Connect<'_>) -> Case {
         json.push(("will", object(shown_will)));
     }
     // In 3.1 the Remaining Length has precedence over these two flags.
-    let last = if version == crate::version::V31 { Cut::MayEndBefore } else { Cut::Needed };
+    let last = if version == crate::version::V31 {
+        Cut::MayEndBefore
+    } else {
+        Cut::Needed
+    };
     if let Some(user_name) = connect.user_name {
-        body = body.text("user name", user_name).cites(["MQTT-3.1.2-17", "MQTT-3.1.2-19", "U31-20"]).cut(last);
+        body = body
+            .text("user name", user_name)
+            .cites(["MQTT-3.1.2-17", "MQTT-3.1.2-19", "U31-20"])
+            .cut(last);
         json.push(("user_name", shown(user_name)));
     }
     if let Some(password) = connect.password {
-        body = body.text("password", password).cites(["MQTT-3.1.2-19", "MQTT-3.1.2-21", "U31-20"]).cut(last);
+        body = body
+            .text("password", password)
+            .cites(["MQTT-3.1.2-19", "MQTT-3.1.2-21", "U31-20"])
+            .cut(last);
         json.push(("password", json!(hex(password))));
     }
     if version == V5 {
         json.push(("properties", properties_json(&connect.properties)));
     }
-    Case { body, json: object(json) }
+    Case {
+        body,
+        json: object(json),
+    }
 }
 
 pub fn connack(version: Version, flags: u8, code: u8, properties: &[Property]) -> Case {
@@ -161,7 +180,10 @@ pub fn connack(version: Version, flags: u8, code: u8, properties: &[Property]) -
         body = body.properties("", properties);
         json.push(("properties", properties_json(properties)));
     }
-    Case { body, json: object(json) }
+    Case {
+        body,
+        json: object(json),
+    }
 }
 
 /// `flags` are the four low bits of the first byte.
@@ -174,9 +196,11 @@ pub fn publish(
     payload: &[u8],
 ) -> Case {
     let (topic, qos) = (topic.as_ref(), flags >> 1 & 3);
-    let mut body = Body::new(0x30 | flags)
-        .text("topic", topic)
-        .cites(["MQTT-3.3.2-1", "MQTT-3.3.2-1", "U31-32"]);
+    let mut body = Body::new(0x30 | flags).text("topic", topic).cites([
+        "MQTT-3.3.2-1",
+        "MQTT-3.3.2-1",
+        "U31-32",
+    ]);
     let mut json = vec![
         ("type", json!("PUBLISH")),
         ("dup", json!(flags & 8 != 0)),
@@ -185,9 +209,11 @@ pub fn publish(
         ("topic", shown(topic)),
     ];
     if qos != 0 {
-        body = body
-            .two("packet id", packet_id)
-            .cites(["MQTT-2.2.1-3 MQTT-2.2.1-4", "MQTT-2.3.1-1", "U31-10"]);
+        body = body.two("packet id", packet_id).cites([
+            "MQTT-2.2.1-3 MQTT-2.2.1-4",
+            "MQTT-2.3.1-1",
+            "U31-10",
+        ]);
         json.push(("packet_id", json!(packet_id)));
     }
     if version == V5 {
@@ -196,7 +222,10 @@ pub fn publish(
     }
     body = body.raw("payload", payload).cut(Cut::MayEndInside);
     json.push(("payload", json!(hex(payload))));
-    Case { body, json: object(json) }
+    Case {
+        body,
+        json: object(json),
+    }
 }
 
 /// The first byte of the packet with this number, as a sender writes it.
@@ -206,32 +235,81 @@ pub fn first_byte(number: u8) -> u8 {
 
 pub fn name(number: u8) -> &'static str {
     [
-        "", "CONNECT", "CONNACK", "PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP", "SUBSCRIBE",
-        "SUBACK", "UNSUBSCRIBE", "UNSUBACK", "PINGREQ", "PINGRESP", "DISCONNECT", "AUTH",
+        "",
+        "CONNECT",
+        "CONNACK",
+        "PUBLISH",
+        "PUBACK",
+        "PUBREC",
+        "PUBREL",
+        "PUBCOMP",
+        "SUBSCRIBE",
+        "SUBACK",
+        "UNSUBSCRIBE",
+        "UNSUBACK",
+        "PINGREQ",
+        "PINGRESP",
+        "DISCONNECT",
+        "AUTH",
     ][usize::from(number)]
 }
 
 /// The file in which the packet's vectors stand.
 pub fn file(number: u8) -> &'static str {
     [
-        "", "connect", "connack", "publish", "puback", "pubrec", "pubrel", "pubcomp", "subscribe",
-        "suback", "unsubscribe", "unsuback", "pingreq", "pingresp", "disconnect", "auth",
+        "",
+        "connect",
+        "connack",
+        "publish",
+        "puback",
+        "pubrec",
+        "pubrel",
+        "pubcomp",
+        "subscribe",
+        "suback",
+        "unsubscribe",
+        "unsuback",
+        "pingreq",
+        "pingresp",
+        "disconnect",
+        "auth",
     ][usize::from(number)]
 }
 
 /// PUBACK, PUBREC, PUBREL and PUBCOMP.
-pub fn ack(version: Version, number: u8, packet_id: u16, code: u8, properties: &[Property], form: Form) -> Case {
-    let id_of = if number == 7 { "MQTT-2.2.1-5" } else { "MQTT-2.3.1-6" };
+pub fn ack(
+    version: Version,
+    number: u8,
+    packet_id: u16,
+    code: u8,
+    properties: &[Property],
+    form: Form,
+) -> Case {
+    let id_of = if number == 7 {
+        "MQTT-2.2.1-5"
+    } else {
+        "MQTT-2.3.1-6"
+    };
     let mut body = Body::new(first_byte(number))
         .two("packet id", packet_id)
-        .cites(["MQTT-2.2.1-5", if number == 7 { "U3-21" } else { id_of }, "U31-44"]);
-    let mut json = vec![("type", json!(name(number))), ("packet_id", json!(packet_id))];
+        .cites([
+            "MQTT-2.2.1-5",
+            if number == 7 { "U3-21" } else { id_of },
+            "U31-44",
+        ]);
+    let mut json = vec![
+        ("type", json!(name(number))),
+        ("packet_id", json!(packet_id)),
+    ];
     if version == V5 {
         body = code_and_properties(body, code, properties, form);
         json.push(("reason", code_json(code)));
         json.push(("properties", properties_json(properties)));
     }
-    Case { body, json: object(json) }
+    Case {
+        body,
+        json: object(json),
+    }
 }
 
 fn code_and_properties(mut body: Body, code: u8, properties: &[Property], form: Form) -> Body {
@@ -246,20 +324,36 @@ fn code_and_properties(mut body: Body, code: u8, properties: &[Property], form: 
     body
 }
 
-pub fn subscribe(version: Version, packet_id: u16, properties: &[Property], filters: &[(&[u8], u8)]) -> Case {
-    let mut body = Body::new(0x82)
-        .two("packet id", packet_id)
-        .cites(["MQTT-2.2.1-3", "MQTT-2.3.1-1", "U31-07"]);
+pub fn subscribe(
+    version: Version,
+    packet_id: u16,
+    properties: &[Property],
+    filters: &[(&[u8], u8)],
+) -> Case {
+    let mut body = Body::new(0x82).two("packet id", packet_id).cites([
+        "MQTT-2.2.1-3",
+        "MQTT-2.3.1-1",
+        "U31-07",
+    ]);
     if version == V5 {
         body = body.properties("", properties);
     }
     let mut list = Vec::new();
     for (index, (filter, options)) in filters.iter().enumerate() {
-        let cut = if index == 0 { Cut::First(Rule::NoFilters(8)) } else { Cut::MayEndBefore };
+        let cut = if index == 0 {
+            Cut::First(Rule::NoFilters(8))
+        } else {
+            Cut::MayEndBefore
+        };
         let cites = ["MQTT-3.8.3-1", "MQTT-3.8.3-1", "U31-36"];
-        body = body.raw(format!("filter {index}"), &crate::build::field(filter)).cut(cut).cites(cites);
+        body = body
+            .raw(format!("filter {index}"), &crate::build::field(filter))
+            .cut(cut)
+            .cites(cites);
         let cites = ["MQTT-3.8.3-2", "MQTT-3.8.3-3", "U31-36"];
-        body = body.raw(format!("options {index}"), &[*options]).cites(cites);
+        body = body
+            .raw(format!("options {index}"), &[*options])
+            .cites(cites);
         let mut entry = vec![("filter", shown(filter)), ("qos", json!(options & 3))];
         if version == V5 {
             entry.push(("no_local", json!(options & 4 != 0)));
@@ -276,55 +370,104 @@ pub fn subscribe(version: Version, packet_id: u16, properties: &[Property], filt
     if version == V5 {
         json.push(("properties", properties_json(properties)));
     }
-    Case { body, json: object(json) }
+    Case {
+        body,
+        json: object(json),
+    }
 }
 
-pub fn unsubscribe(version: Version, packet_id: u16, properties: &[Property], filters: &[&[u8]]) -> Case {
-    let mut body = Body::new(0xA2)
-        .two("packet id", packet_id)
-        .cites(["MQTT-2.2.1-3", "MQTT-2.3.1-1", "U31-07"]);
+pub fn unsubscribe(
+    version: Version,
+    packet_id: u16,
+    properties: &[Property],
+    filters: &[&[u8]],
+) -> Case {
+    let mut body = Body::new(0xA2).two("packet id", packet_id).cites([
+        "MQTT-2.2.1-3",
+        "MQTT-2.3.1-1",
+        "U31-07",
+    ]);
     let mut json = vec![
         ("type", json!("UNSUBSCRIBE")),
         ("packet_id", json!(packet_id)),
-        ("filters", filters.iter().map(|filter| shown(filter)).collect()),
+        (
+            "filters",
+            filters.iter().map(|filter| shown(filter)).collect(),
+        ),
     ];
     if version == V5 {
         body = body.properties("", properties);
         json.push(("properties", properties_json(properties)));
     }
     for (index, filter) in filters.iter().enumerate() {
-        let cut = if index == 0 { Cut::First(Rule::NoFilters(10)) } else { Cut::MayEndBefore };
+        let cut = if index == 0 {
+            Cut::First(Rule::NoFilters(10))
+        } else {
+            Cut::MayEndBefore
+        };
         let cites = ["MQTT-3.10.3-1", "MQTT-3.10.3-1", "U31-37"];
-        body = body.raw(format!("filter {index}"), &crate::build::field(filter)).cut(cut).cites(cites);
+        body = body
+            .raw(format!("filter {index}"), &crate::build::field(filter))
+            .cut(cut)
+            .cites(cites);
     }
-    Case { body, json: object(json) }
+    Case {
+        body,
+        json: object(json),
+    }
 }
 
 /// SUBACK and UNSUBACK; the latter has codes in 5.0 only.
-pub fn codes(version: Version, number: u8, packet_id: u16, properties: &[Property], codes: &[u8]) -> Case {
+pub fn codes(
+    version: Version,
+    number: u8,
+    packet_id: u16,
+    properties: &[Property],
+    codes: &[u8],
+) -> Case {
     let mut body = Body::new(first_byte(number))
         .two("packet id", packet_id)
-        .cites(["MQTT-2.2.1-6", "MQTT-2.3.1-7", if number == 9 { "U31-39" } else { "U31-42" }]);
-    let mut json = vec![("type", json!(name(number))), ("packet_id", json!(packet_id))];
+        .cites([
+            "MQTT-2.2.1-6",
+            "MQTT-2.3.1-7",
+            if number == 9 { "U31-39" } else { "U31-42" },
+        ]);
+    let mut json = vec![
+        ("type", json!(name(number))),
+        ("packet_id", json!(packet_id)),
+    ];
     if version == V5 {
         body = body.properties("", properties);
     }
     if version == V5 || number == 9 {
         for (index, code) in codes.iter().enumerate() {
-            let cut = if index == 0 { Cut::First(Rule::NoCodes(number)) } else { Cut::MayEndBefore };
+            let cut = if index == 0 {
+                Cut::First(Rule::NoCodes(number))
+            } else {
+                Cut::MayEndBefore
+            };
             body = body.raw(format!("code {index}"), &[*code]).cut(cut);
         }
-        json.push(("reasons", codes.iter().map(|code| code_json(*code)).collect()));
+        json.push((
+            "reasons",
+            codes.iter().map(|code| code_json(*code)).collect(),
+        ));
     }
     if version == V5 {
         json.push(("properties", properties_json(properties)));
     }
-    Case { body, json: object(json) }
+    Case {
+        body,
+        json: object(json),
+    }
 }
 
 /// PINGREQ and PINGRESP.
 pub fn ping(number: u8) -> Case {
-    Case { body: Body::new(first_byte(number)), json: json!({"type": name(number)}) }
+    Case {
+        body: Body::new(first_byte(number)),
+        json: json!({"type": name(number)}),
+    }
 }
 
 /// DISCONNECT and AUTH.
@@ -336,5 +479,8 @@ pub fn ending(version: Version, number: u8, code: u8, properties: &[Property], f
         json.push(("reason", code_json(code)));
         json.push(("properties", properties_json(properties)));
     }
-    Case { body, json: object(json) }
+    Case {
+        body,
+        json: object(json),
+    }
 }

@@ -3,8 +3,10 @@
 use crate::build::{Property, integer, overlong};
 use crate::common::kebab;
 use crate::packet::{
-    Case, Connect, Form, Will, ack, codes, connack, connect, ending, publish, subscribe, unsubscribe,
+    Case, Connect, Form, Will, ack, codes, connack, connect, ending, publish, subscribe,
+    unsubscribe,
 };
+use crate::property_blocks;
 use crate::rules::Rule;
 use crate::vector::{Set, Vector};
 use crate::version::{Any, C2s, Direction, PropertyRow, S2c, V5, tables};
@@ -21,27 +23,64 @@ pub struct Carrier {
 
 pub const CARRIERS: &[Carrier] = &[
     carrier("CONNECT", "connect", C2s, |list| {
-        connect(V5, &Connect { properties: list.to_vec(), ..Connect::default() })
+        connect(
+            V5,
+            &Connect {
+                properties: list.to_vec(),
+                ..Connect::default()
+            },
+        )
     }),
     Carrier {
         prefix: "will ",
         ..carrier("WILL", "connect", C2s, |list| {
-            let will = Will { properties: list.to_vec(), ..Will::default() };
-            connect(V5, &Connect { will: Some(will), ..Connect::default() })
+            let will = Will {
+                properties: list.to_vec(),
+                ..Will::default()
+            };
+            connect(
+                V5,
+                &Connect {
+                    will: Some(will),
+                    ..Connect::default()
+                },
+            )
         })
     },
     carrier("CONNACK", "connack", S2c, |list| connack(V5, 0, 0, list)),
-    carrier("PUBLISH", "publish", Any, |list| publish(V5, 0, "a", 0, list, b"x")),
-    carrier("PUBACK", "puback", Any, |list| ack(V5, 4, 1, 0, list, Form::Full)),
-    carrier("PUBREC", "pubrec", Any, |list| ack(V5, 5, 1, 0, list, Form::Full)),
-    carrier("PUBREL", "pubrel", Any, |list| ack(V5, 6, 1, 0, list, Form::Full)),
-    carrier("PUBCOMP", "pubcomp", Any, |list| ack(V5, 7, 1, 0, list, Form::Full)),
-    carrier("SUBSCRIBE", "subscribe", C2s, |list| subscribe(V5, 1, list, &[(b"a", 0)])),
-    carrier("SUBACK", "suback", S2c, |list| codes(V5, 9, 1, list, &[0, 1])),
-    carrier("UNSUBSCRIBE", "unsubscribe", C2s, |list| unsubscribe(V5, 1, list, &[b"a"])),
-    carrier("UNSUBACK", "unsuback", S2c, |list| codes(V5, 11, 1, list, &[0, 0x11])),
-    carrier("DISCONNECT", "disconnect", Any, |list| ending(V5, 14, 0, list, Form::Full)),
-    carrier("AUTH", "auth", Any, |list| ending(V5, 15, 0x18, list, Form::Full)),
+    carrier("PUBLISH", "publish", Any, |list| {
+        publish(V5, 0, "a", 0, list, b"x")
+    }),
+    carrier("PUBACK", "puback", Any, |list| {
+        ack(V5, 4, 1, 0, list, Form::Full)
+    }),
+    carrier("PUBREC", "pubrec", Any, |list| {
+        ack(V5, 5, 1, 0, list, Form::Full)
+    }),
+    carrier("PUBREL", "pubrel", Any, |list| {
+        ack(V5, 6, 1, 0, list, Form::Full)
+    }),
+    carrier("PUBCOMP", "pubcomp", Any, |list| {
+        ack(V5, 7, 1, 0, list, Form::Full)
+    }),
+    carrier("SUBSCRIBE", "subscribe", C2s, |list| {
+        subscribe(V5, 1, list, &[(b"a", 0)])
+    }),
+    carrier("SUBACK", "suback", S2c, |list| {
+        codes(V5, 9, 1, list, &[0, 1])
+    }),
+    carrier("UNSUBSCRIBE", "unsubscribe", C2s, |list| {
+        unsubscribe(V5, 1, list, &[b"a"])
+    }),
+    carrier("UNSUBACK", "unsuback", S2c, |list| {
+        codes(V5, 11, 1, list, &[0, 0x11])
+    }),
+    carrier("DISCONNECT", "disconnect", Any, |list| {
+        ending(V5, 14, 0, list, Form::Full)
+    }),
+    carrier("AUTH", "auth", Any, |list| {
+        ending(V5, 15, 0x18, list, Form::Full)
+    }),
 ];
 
 const fn carrier(
@@ -50,7 +89,13 @@ const fn carrier(
     direction: Direction,
     make: fn(&[Property]) -> Case,
 ) -> Carrier {
-    Carrier { kind, file, direction, prefix: "", make }
+    Carrier {
+        kind,
+        file,
+        direction,
+        prefix: "",
+        make,
+    }
 }
 
 pub fn generate(set: &mut Set) {
@@ -67,14 +112,11 @@ pub fn generate(set: &mut Set) {
                 None => not_allowed(set, carrier, row),
             }
         }
-        unknown(set, carrier);
-        lengths(set, carrier);
-        several(set, carrier);
     }
-    authentication(set);
+    property_blocks::generate(set);
 }
 
-fn method() -> Property {
+pub fn method() -> Property {
     Property::text(0x15, "m")
 }
 
@@ -92,12 +134,12 @@ impl Carrier {
         format!("{}{rest}", self.prefix.replace(' ', "-"))
     }
 
-    fn at(&self, case: &Case, field: &str, index: usize) -> usize {
+    pub fn at(&self, case: &Case, field: &str, index: usize) -> usize {
         case.body.at(&format!("{}{field} {index}", self.prefix))
     }
 
     /// A packet in which these properties stand behind what they need.
-    fn with(&self, id: u8, properties: &[Property]) -> (Case, usize) {
+    pub fn with(&self, id: u8, properties: &[Property]) -> (Case, usize) {
         let mut list = companions(self.kind, id);
         let first = list.len();
         list.extend_from_slice(properties);
@@ -125,13 +167,15 @@ fn samples(row: &PropertyRow) -> Vec<(String, Property)> {
     let (min, max) = (row.min.unwrap_or(0), row.max.unwrap_or(0));
     let long = vec![b'x'; 65_535];
     match row.kind.as_str() {
-        "byte" => (min..=max).map(|n| (n.to_string(), Property::byte(id, n as u8))).collect(),
-        "two byte integer" => {
-            [min, 1, 256, max].map(|n| (n.to_string(), Property::two(id, n as u16))).to_vec()
-        }
-        "four byte integer" => {
-            [min, 1, 65_536, max].map(|n| (n.to_string(), Property::four(id, n))).to_vec()
-        }
+        "byte" => (min..=max)
+            .map(|n| (n.to_string(), Property::byte(id, n as u8)))
+            .collect(),
+        "two byte integer" => [min, 1, 256, max]
+            .map(|n| (n.to_string(), Property::two(id, n as u16)))
+            .to_vec(),
+        "four byte integer" => [min, 1, 65_536, max]
+            .map(|n| (n.to_string(), Property::four(id, n)))
+            .to_vec(),
         "variable byte integer" => [1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, max]
             .map(|n| (n.to_string(), Property::variable(id, n)))
             .to_vec(),
@@ -146,7 +190,10 @@ fn samples(row: &PropertyRow) -> Vec<(String, Property)> {
         }
         "binary data" => vec![
             ("empty".into(), Property::binary(id, "")),
-            ("any-bytes".into(), Property::binary(id, [0x00, 0xFF, 0xED, 0xA0, 0x80])),
+            (
+                "any-bytes".into(),
+                Property::binary(id, [0x00, 0xFF, 0xED, 0xA0, 0x80]),
+            ),
             ("65535-bytes".into(), Property::binary(id, long)),
         ],
         _ => vec![
@@ -168,7 +215,10 @@ fn statements(carrier: &Carrier, row: &PropertyRow) -> String {
         "UTF-8 string" | "binary data" => "U5-02 U5-10",
         _ => "MQTT-1.5.7-1 U5-02",
     };
-    let range = row.range_statement.get(carrier.kind).filter(|range| *range != "U5-13");
+    let range = row
+        .range_statement
+        .get(carrier.kind)
+        .filter(|range| *range != "U5-13");
     format!("{} {by_type}", range.map_or("", |range| range))
 }
 
@@ -191,7 +241,10 @@ fn allowed(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Direc
     if let Some(wrong) = wrong {
         let (case, at) = carrier.with(row.id(), &[plain(row)]);
         let at = carrier.at(&case, "property", at);
-        let name = carrier.name(&format!("{title}-from-{}", if wrong == C2s { "client" } else { "server" }));
+        let name = carrier.name(&format!(
+            "{title}-from-{}",
+            if wrong == C2s { "client" } else { "server" }
+        ));
         let vector = match (carrier.kind, row.id()) {
             ("PUBLISH", 0x0B) => {
                 let fault = Rule::SubscriptionIdentifierFromClient.of(V5);
@@ -204,15 +257,22 @@ fn allowed(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Direc
             // The server uses it, says the text, and nothing of a client that does.
             _ => Vector::valid(name, wrong, &case, "U5-51 U5-10").alternative("protocol-error", ""),
         };
-        set.add(carrier.file, vector.comment(format!("{} from the wrong side", row.title)));
+        set.add(
+            carrier.file,
+            vector.comment(format!("{} from the wrong side", row.title)),
+        );
     }
 }
 
 fn bounds(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Direction) {
-    let Some(error) = row.range_error.as_deref() else { return };
+    let Some(error) = row.range_error.as_deref() else {
+        return;
+    };
     let id = row.id();
     let bad: Vec<(u32, Property)> = match row.kind.as_str() {
-        "byte" => [2, 3, 127, 128, 255].map(|n| (u32::from(n), Property::byte(id, n))).to_vec(),
+        "byte" => [2, 3, 127, 128, 255]
+            .map(|n| (u32::from(n), Property::byte(id, n)))
+            .to_vec(),
         "two byte integer" => vec![(0, Property::two(id, 0))],
         "four byte integer" => vec![(0, Property::four(id, 0))],
         _ => vec![(0, Property::variable(id, 0))],
@@ -220,20 +280,29 @@ fn bounds(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Direct
     for (value, property) in bad {
         let (case, at) = carrier.with(id, &[property]);
         let at = carrier.at(&case, "value", at);
-        let mut fault = Rule::PropertyTwice.of(V5).first(&row.range_statement[carrier.kind]);
+        let mut fault = Rule::PropertyTwice
+            .of(V5)
+            .first(&row.range_statement[carrier.kind]);
         if row.range_statement[carrier.kind] != "U5-13" {
             fault.statements.retain(|statement| statement != "U5-13");
         }
         if error == "0x94" {
-            fault = fault.first("U5-64").first("MQTT-3.3.2-8").reasons(&["0x94", "0x82", "0x81"]);
+            fault = fault
+                .first("U5-64")
+                .first("MQTT-3.3.2-8")
+                .reasons(&["0x94", "0x82", "0x81"]);
         }
         if id == 0x01 {
-            fault.statements = vec!["U5-62".into()];
+            let will = carrier.kind == "WILL";
+            fault.statements = vec![if will { "U5-38" } else { "U5-62" }.into()];
             fault = fault.disputed("A-04");
         }
         let name = carrier.name(&format!("{}-{value}", kebab(&row.title)));
         let vector = Vector::refused(name, direction, case.body.packet(), fault, at);
-        set.add(carrier.file, vector.comment(format!("{} {value}", row.title)));
+        set.add(
+            carrier.file,
+            vector.comment(format!("{} {value}", row.title)),
+        );
     }
 }
 
@@ -243,7 +312,10 @@ fn twice(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Directi
     let name = carrier.name(&format!("{}-twice", kebab(&row.title)));
     if row.repeats.iter().any(|kind| kind == carrier.kind) {
         let vector = Vector::valid(name, direction, &case, "U5-13");
-        set.add(carrier.file, vector.comment(format!("{} twice, as it may be", row.title)));
+        set.add(
+            carrier.file,
+            vector.comment(format!("{} twice, as it may be", row.title)),
+        );
         return;
     }
     let mut fault = Rule::PropertyTwice.of(V5);
@@ -270,7 +342,13 @@ fn twice(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Directi
     let name = carrier.name(&format!("{}-twice-apart", kebab(&row.title)));
     let at = carrier.at(&case, "property", first + 2);
     let vector = Vector::refused(name, direction, case.body.packet(), fault, at);
-    set.add(carrier.file, vector.comment(format!("{} twice, another value, another property between", row.title)));
+    set.add(
+        carrier.file,
+        vector.comment(format!(
+            "{} twice, another value, another property between",
+            row.title
+        )),
+    );
 }
 
 /// The value ends where the block ends: before it begins, one byte early, and with its last byte behind the block.
@@ -286,12 +364,19 @@ fn cut_values(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Di
     ] {
         let block = [&lead[..], &whole[..kept]].concat();
         let len = integer(block.len());
-        let written = if behind { [&lead[..], &whole[..]].concat() } else { block };
+        let written = if behind {
+            [&lead[..], &whole[..]].concat()
+        } else {
+            block
+        };
         let (bytes, at) = case.body.with_block(carrier.prefix, &len, &written);
         let name = carrier.name(&format!("{}-{label}", kebab(&row.title)));
         let fault = Rule::PropertyBlock.of(V5);
         let vector = Vector::refused(name, direction, bytes, fault, at + len.len() + lead.len());
-        set.add(carrier.file, vector.comment(format!("{}: {}", row.title, label.replace('-', " "))));
+        set.add(
+            carrier.file,
+            vector.comment(format!("{}: {}", row.title, label.replace('-', " "))),
+        );
     }
 }
 
@@ -310,31 +395,88 @@ fn text(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Directio
         let at = carrier.at(&case, field, at) + into;
         let name = carrier.name(&format!("{title}-{label}"));
         let vector = Vector::refused(name, direction, case.body.packet(), fault, at);
-        set.add(carrier.file, vector.comment(format!("{}: {}", row.title, label.replace('-', " "))));
+        set.add(
+            carrier.file,
+            vector.comment(format!("{}: {}", row.title, label.replace('-', " "))),
+        );
     };
-    let (ill, null) = (Rule::Utf8.of(V5).also(V5, about), Rule::Null.of(V5).also(V5, about));
+    let (ill, null) = (
+        Rule::Utf8.of(V5).also(V5, about),
+        Rule::Null.of(V5).also(V5, about),
+    );
     match row.kind.as_str() {
         "UTF-8 string" => {
             add("ill-formed", Property::text(id, [0xFF]), ill, "value", 0);
-            let null = if id == 0x08 { null.also(V5, ["MQTT-4.7.3-2", "", ""]) } else { null };
-            add("null-character", Property::text(id, [0x00]), null, "value", 0);
+            let null = if id == 0x08 {
+                null.also(V5, ["MQTT-4.7.3-2", "", ""])
+            } else {
+                null
+            };
+            add(
+                "null-character",
+                Property::text(id, [0x00]),
+                null,
+                "value",
+                0,
+            );
             if id == 0x08 {
-                for (label, topic) in [("plus", "a/+"), ("hash", "#"), ("hash-inside", "a#b"), ("plus-inside", "a+b")] {
+                for (label, topic) in [
+                    ("plus", "a/+"),
+                    ("hash", "#"),
+                    ("hash-inside", "a#b"),
+                    ("plus-inside", "a+b"),
+                ] {
                     let fault = Rule::ResponseTopicWildcard.of(V5);
-                    add(&format!("wildcard-{label}"), Property::text(id, topic), fault, "value", 0);
+                    add(
+                        &format!("wildcard-{label}"),
+                        Property::text(id, topic),
+                        fault,
+                        "value",
+                        0,
+                    );
                 }
             }
         }
         "UTF-8 string pair" => {
-            add("name-ill-formed", Property::pair([0xFF], "v"), ill.clone(), "value", 0);
-            add("value-ill-formed", Property::pair("n", [0xFF]), ill, "value", 3);
-            add("name-null-character", Property::pair([0x00], "v"), null.clone(), "value", 0);
-            add("value-null-character", Property::pair("n", [0x00]), null, "value", 3);
+            add(
+                "name-ill-formed",
+                Property::pair([0xFF], "v"),
+                ill.clone(),
+                "value",
+                0,
+            );
+            add(
+                "value-ill-formed",
+                Property::pair("n", [0xFF]),
+                ill,
+                "value",
+                3,
+            );
+            add(
+                "name-null-character",
+                Property::pair([0x00], "v"),
+                null.clone(),
+                "value",
+                0,
+            );
+            add(
+                "value-null-character",
+                Property::pair("n", [0x00]),
+                null,
+                "value",
+                3,
+            );
         }
         "variable byte integer" => {
             for len in 2..=4 {
                 let fault = Rule::IntegerOverlong.of(V5);
-                add(&format!("in-{len}-bytes"), Property::raw(&[id], &overlong(1, len)), fault, "value", 0);
+                add(
+                    &format!("in-{len}-bytes"),
+                    Property::raw(&[id], &overlong(1, len)),
+                    fault,
+                    "value",
+                    0,
+                );
             }
             let long = Property::raw(&[id], &[0x80, 0x80, 0x80, 0x80, 0x01]);
             add("in-5-bytes", long, Rule::IntegerTooLong.of(V5), "value", 0);
@@ -347,133 +489,15 @@ fn not_allowed(set: &mut Set, carrier: &Carrier, row: &PropertyRow) {
     let (case, at) = carrier.with(row.id(), &[plain(row)]);
     let at = carrier.at(&case, "property", at);
     let fault = Rule::PropertyNotAllowed.of(V5);
-    let fault = if carrier.kind == "WILL" { fault.also(V5, ["U5-36", "", ""]) } else { fault };
+    let fault = if carrier.kind == "WILL" {
+        fault.also(V5, ["U5-36", "", ""])
+    } else {
+        fault
+    };
     let name = carrier.name(&format!("{}-not-allowed", kebab(&row.title)));
     let vector = Vector::refused(name, carrier.direction, case.body.packet(), fault, at);
-    set.add(carrier.file, vector.comment(format!("{} has no place here", row.title)));
-}
-
-fn unknown(set: &mut Set, carrier: &Carrier) {
-    let known = |id: u8| tables().properties.iter().any(|row| row.id() == id);
-    let all = matches!(carrier.kind, "PUBLISH" | "CONNECT");
-    let one_byte = (0..0x80).filter(|id| !known(*id) && (all || matches!(id, 0x00 | 0x04 | 0x2B | 0x7F)));
-    let mut ids: Vec<Vec<u8>> = one_byte.map(|id| vec![id]).collect();
-    ids.extend([vec![0x81, 0x01], vec![0xA6, 0x01], vec![0xFF, 0x7F], vec![0xFF, 0xFF, 0xFF, 0x7F]]);
-    for id in ids {
-        let (case, at) = carrier.with(0, &[Property::raw(&id, &[0x00])]);
-        let at = carrier.at(&case, "property", at);
-        let spelt = crate::vector::hex(&id);
-        let name = carrier.name(&format!("property-{spelt}"));
-        let fault = Rule::PropertyUnknown.of(V5);
-        let fault = if id.len() > 1 { fault.also(V5, ["U5-12", "", ""]) } else { fault };
-        let vector = Vector::refused(name, carrier.direction, case.body.packet(), fault, at);
-        set.add(carrier.file, vector.comment(format!("no property has the identifier {spelt}")));
-    }
-    // An identifier in more bytes than it needs, and in five.
-    let (case, at) = carrier.with(0, &[Property::raw(&[0xA6, 0x00], &[0, 0, 0, 0])]);
-    let at = carrier.at(&case, "property", at);
-    let fault = Rule::IntegerOverlong.of(V5).also(V5, ["U5-12 U5-10", "", ""]);
-    let vector = Vector::refused(carrier.name("identifier-overlong"), carrier.direction, case.body.packet(), fault, at);
-    set.add(carrier.file, vector.comment("User Property with its identifier in two bytes"));
-    let (case, at) = carrier.with(0, &[Property::raw(&[0xA6, 0x80, 0x80, 0x80, 0x00], &[0, 0, 0, 0])]);
-    let at = carrier.at(&case, "property", at);
-    let fault = Rule::IntegerTooLong.of(V5).also(V5, ["U5-12 U5-10", "", ""]);
-    let vector = Vector::refused(carrier.name("identifier-5-bytes"), carrier.direction, case.body.packet(), fault, at);
-    set.add(carrier.file, vector.comment("a property identifier of five bytes"));
-}
-
-/// Property Length: overlong, of five bytes, a byte too small, too large, past the packet.
-fn lengths(set: &mut Set, carrier: &Carrier) {
-    let base = companions(carrier.kind, 0);
-    let empty = (carrier.make)(&base);
-    let lead: Vec<u8> = base.iter().flat_map(Property::bytes).collect();
-    let mut add = |name: &str, comment: &str, bytes, fault, at: Option<usize>| {
-        let vector = Vector::refused(carrier.name(name), carrier.direction, bytes, fault, at);
-        set.add(carrier.file, vector.comment(comment));
-    };
-    for len in 2..=4 {
-        let (bytes, at) = empty.body.with_block(carrier.prefix, &overlong(lead.len(), len), &lead);
-        let name = format!("property-length-in-{len}-bytes");
-        add(&name, &format!("property length {} in {len} bytes", lead.len()), bytes, Rule::IntegerOverlong.of(V5), Some(at));
-    }
-    let (bytes, at) = empty.body.with_block(carrier.prefix, &overlong(lead.len(), 5), &lead);
-    add("property-length-in-5-bytes", "property length in five bytes", bytes, Rule::IntegerTooLong.of(V5), Some(at));
-
-    let pair = [&lead[..], &Property::pair("", "").bytes()[..]].concat();
-    let (bytes, at) = empty.body.with_block(carrier.prefix, &integer(pair.len() - 1), &pair);
-    let last = at + 1 + lead.len();
-    add("property-length-one-less", "property length one too small", bytes, Rule::PropertyBlock.of(V5), Some(last));
-    // What stands behind the block is taken for a property, if anything does.
-    let (bytes, at) = empty.body.with_block(carrier.prefix, &integer(pair.len() + 1), &pair);
-    let at_end = bytes.len() == at + 1 + pair.len();
-    let mut fault = Rule::PropertyBlock.of(V5);
-    if !at_end {
-        fault = fault.also(V5, ["U5-10", "", ""]);
-    }
-    add("property-length-one-more", "property length one too large", bytes, fault, at_end.then_some(at));
-    for (name, len) in [("past-packet", 127), ("far-past-packet", 268_435_455)] {
-        let (bytes, at) = empty.body.with_block(carrier.prefix, &integer(len), &lead);
-        let comment = format!("property length {len}, more than the packet");
-        add(&format!("property-length-{name}"), &comment, bytes, Rule::PropertyBlock.of(V5), Some(at));
-    }
-}
-
-/// Many of one, and one of each in both orders.
-fn several(set: &mut Set, carrier: &Carrier) {
-    let base = companions(carrier.kind, 0);
-    let many = |count: usize| [base.clone(), vec![Property::pair("n", "v"); count]].concat();
-    for count in [3, 40] {
-        let name = carrier.name(&format!("{count}-user-properties"));
-        let case = (carrier.make)(&many(count));
-        let vector = Vector::valid(name, carrier.direction, &case, "U5-13 U5-11");
-        set.add(carrier.file, vector.comment(format!("{count} times the same User Property")));
-    }
-    let ordered: Vec<_> = base.iter().cloned().chain(["b", "a", "c", "a"].map(|n| Property::pair(n, n))).collect();
-    let name = carrier.name("user-properties-in-order");
-    let vector = Vector::valid(name, carrier.direction, &(carrier.make)(&ordered), "U5-11 U5-13");
-    set.add(carrier.file, vector.comment("User Properties keep their order"));
-    let directions = if carrier.direction == Any { vec![C2s, S2c] } else { vec![carrier.direction] };
-    for direction in directions {
-        let fits = |row: &&PropertyRow| row.packets.get(carrier.kind).is_some_and(|at| *at == Any || *at == direction);
-        let mut each: Vec<Property> = tables().properties.iter().filter(fits).map(plain).collect();
-        let side = if carrier.direction == Any { format!("-from-{}", if direction == C2s { "client" } else { "server" }) } else { String::new() };
-        for order in ["", "-backwards"] {
-            let name = carrier.name(&format!("one-of-each{side}{order}"));
-            let vector = Vector::valid(name, direction, &(carrier.make)(&each), "U5-10 U5-11");
-            set.add(carrier.file, vector.comment(format!("all {} properties of this packet", each.len())));
-            each.reverse();
-        }
-    }
-}
-
-/// Authentication Data and Method need each other.
-fn authentication(set: &mut Set) {
-    let data = Property::binary(0x16, "");
-    for carrier in CARRIERS {
-        let (rule, list) = match carrier.kind {
-            "CONNECT" => (Rule::DataWithoutMethod, vec![data.clone()]),
-            "CONNACK" => (Rule::ConnackDataWithoutMethod, vec![data.clone()]),
-            "AUTH" => (Rule::MethodMissing, vec![data.clone()]),
-            _ => continue,
-        };
-        let case = (carrier.make)(&list);
-        let mut fault = rule.of(V5);
-        if carrier.kind == "CONNACK" {
-            fault = fault.may_pass("");
-        }
-        let at = case.body.at("properties");
-        let vector = Vector::refused("authentication-data-without-method", carrier.direction, case.body.packet(), fault, at);
-        set.add(carrier.file, vector.comment("Authentication Data without an Authentication Method"));
-        if carrier.kind == "AUTH" {
-            for (name, list) in [("no-properties", vec![]), ("reason-string-only", vec![Property::text(0x1F, "r")])] {
-                let case = (carrier.make)(&list);
-                let at = case.body.at("properties");
-                let vector = Vector::refused(name, Any, case.body.packet(), Rule::MethodMissing.of(V5), at);
-                set.add(carrier.file, vector.comment("no Authentication Method"));
-            }
-        }
-        let list = vec![Property::binary(0x16, "d"), method()];
-        let vector = Vector::valid("authentication-data-first", carrier.direction, &(carrier.make)(&list), "U5-11 U5-10");
-        set.add(carrier.file, vector.comment("the data before the method"));
-    }
+    set.add(
+        carrier.file,
+        vector.comment(format!("{} has no place here", row.title)),
+    );
 }

@@ -70,7 +70,15 @@ const VERSION: &[&str] = &["0x84", "0x82", "0x81"];
 
 impl Rule {
     /// Statements, strict first and separated by spaces, of 5.0, 3.1.1 and 3.1; the reason codes of 5.0; ambiguities.
-    fn row(self) -> (&'static str, &'static str, &'static str, &'static [&'static str], &'static str) {
+    fn row(
+        self,
+    ) -> (
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        &'static str,
+    ) {
         match self {
             Self::TypeReserved => ("U5-05", "U3-03", "U31-01", MALFORMED, ""),
             Self::TypeDirection => ("U5-17", "U3-32", "U31-43", PROTOCOL, ""),
@@ -85,7 +93,13 @@ impl Rule {
             Self::PacketIdZero(number) => packet_id_zero(number),
             Self::DupQos0 => ("MQTT-3.3.1-2", "MQTT-3.3.1-2", "", MALFORMED, "A-06"),
             Self::Qos3 => ("MQTT-3.3.1-4", "MQTT-3.3.1-4", "U31-04", MALFORMED, ""),
-            Self::TopicEmpty => ("MQTT-4.7.3-1 U5-60", "MQTT-4.7.3-1", "U31-32", PROTOCOL, "A-14"),
+            Self::TopicEmpty => (
+                "MQTT-4.7.3-1 U5-60",
+                "MQTT-4.7.3-1",
+                "U31-32",
+                PROTOCOL,
+                "A-14",
+            ),
             Self::TopicWildcard => (
                 "MQTT-3.3.2-2 MQTT-4.7.0-1",
                 "MQTT-3.3.2-2 MQTT-4.7.1-1",
@@ -122,16 +136,28 @@ impl Rule {
             Self::MethodMissing => ("U5-94", "", "", PROTOCOL, ""),
             Self::ProtocolName => ("MQTT-3.1.2-1", "MQTT-3.1.2-1", "U31-14", VERSION, ""),
             Self::ProtocolVersion => ("MQTT-3.1.2-2", "MQTT-3.1.2-2", "U31-14", VERSION, "A-46"),
-            Self::ConnectReserved => {
-                ("MQTT-3.1.2-3 U5-20", "MQTT-3.1.2-3", "", MALFORMED, "")
-            }
-            Self::WillQos3 => ("MQTT-3.1.2-12 U5-21", "MQTT-3.1.2-14", "U31-17", MALFORMED, ""),
-            Self::WillQosWithoutWill => {
-                ("MQTT-3.1.2-11", "MQTT-3.1.2-13 MQTT-3.1.2-11", "", MALFORMED, "")
-            }
-            Self::WillRetainWithoutWill => {
-                ("MQTT-3.1.2-13", "MQTT-3.1.2-15 MQTT-3.1.2-11", "", MALFORMED, "")
-            }
+            Self::ConnectReserved => ("MQTT-3.1.2-3 U5-20", "MQTT-3.1.2-3", "", MALFORMED, ""),
+            Self::WillQos3 => (
+                "MQTT-3.1.2-12 U5-21",
+                "MQTT-3.1.2-14",
+                "U31-17",
+                MALFORMED,
+                "",
+            ),
+            Self::WillQosWithoutWill => (
+                "MQTT-3.1.2-11",
+                "MQTT-3.1.2-13 MQTT-3.1.2-11",
+                "",
+                MALFORMED,
+                "",
+            ),
+            Self::WillRetainWithoutWill => (
+                "MQTT-3.1.2-13",
+                "MQTT-3.1.2-15 MQTT-3.1.2-11",
+                "",
+                MALFORMED,
+                "",
+            ),
             Self::PasswordWithoutUserName => ("", "MQTT-3.1.2-22", "U31-21", MALFORMED, ""),
             Self::ConnackFlags => ("MQTT-3.2.2-1", "U3-15", "", MALFORMED, ""),
             Self::SessionPresentRefused => ("MQTT-3.2.2-6", "MQTT-3.2.2-4", "", PROTOCOL, ""),
@@ -140,9 +166,7 @@ impl Rule {
             Self::NoFilters(_) => ("MQTT-3.10.3-2", "MQTT-3.10.3-2", "U31-37", PROTOCOL, ""),
             Self::NoCodes(9) => ("MQTT-3.8.4-6", "MQTT-3.8.4-5", "U31-39", PROTOCOL, ""),
             Self::NoCodes(_) => ("MQTT-3.11.3-2", "", "", PROTOCOL, ""),
-            Self::OptionsReserved => {
-                ("MQTT-3.8.3-5", "MQTT-3.8.3-4", "U31-36", MALFORMED, "")
-            }
+            Self::OptionsReserved => ("MQTT-3.8.3-5", "MQTT-3.8.3-4", "U31-36", MALFORMED, ""),
             Self::SubscriptionQos3 => ("U5-80", "MQTT-3.8.3-4", "U31-36", PROTOCOL, "A-11"),
             Self::RetainHandling3 => ("U5-80", "", "", PROTOCOL, ""),
             Self::NoLocalShared => ("MQTT-3.8.3-4", "", "", PROTOCOL, ""),
@@ -152,7 +176,11 @@ impl Rule {
     pub fn of(self, version: Version) -> Fault {
         let (v5, v311, v31, reasons, ambiguity) = self.row();
         let statements = version.pick(v31, v311, v5);
-        assert!(!statements.is_empty(), "{self:?} is no rule of {}", version.name());
+        assert!(
+            !statements.is_empty(),
+            "{self:?} is no rule of {}",
+            version.name()
+        );
         let words = |text: &'static str| text.split_whitespace();
         let read_otherwise = match self {
             Self::IntegerOverlong | Self::Trailing => true,
@@ -174,13 +202,27 @@ impl Rule {
 
 fn flags(
     number: u8,
-) -> (&'static str, &'static str, &'static str, &'static [&'static str], &'static str) {
+) -> (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static str,
+) {
     let (v5, v311, v31) = match number {
         1 => ("MQTT-2.1.3-1", "MQTT-2.2.2-1 MQTT-2.2.2-2", "U31-06"),
         6 => ("MQTT-3.6.1-1 MQTT-2.1.3-1", "MQTT-3.6.1-1 MQTT-2.2.2-1", ""),
         8 => ("MQTT-3.8.1-1 MQTT-2.1.3-1", "MQTT-3.8.1-1 MQTT-2.2.2-1", ""),
-        10 => ("MQTT-3.10.1-1 MQTT-2.1.3-1", "MQTT-3.10.1-1 MQTT-2.2.2-1", ""),
-        14 => ("MQTT-3.14.1-1 MQTT-2.1.3-1", "MQTT-3.14.1-1 MQTT-2.2.2-1", ""),
+        10 => (
+            "MQTT-3.10.1-1 MQTT-2.1.3-1",
+            "MQTT-3.10.1-1 MQTT-2.2.2-1",
+            "",
+        ),
+        14 => (
+            "MQTT-3.14.1-1 MQTT-2.1.3-1",
+            "MQTT-3.14.1-1 MQTT-2.2.2-1",
+            "",
+        ),
         15 => ("MQTT-3.15.1-1 MQTT-2.1.3-1", "", ""),
         _ => ("MQTT-2.1.3-1", "MQTT-2.2.2-1 MQTT-2.2.2-2", ""),
     };
@@ -189,7 +231,13 @@ fn flags(
 
 fn packet_id_zero(
     number: u8,
-) -> (&'static str, &'static str, &'static str, &'static [&'static str], &'static str) {
+) -> (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static str,
+) {
     let (v5, v311) = match number {
         3 => ("U5-18 MQTT-2.2.1-3 MQTT-2.2.1-4", "MQTT-2.3.1-1"),
         8 | 10 => ("MQTT-2.2.1-3 U5-18", "MQTT-2.3.1-1"),
@@ -202,7 +250,13 @@ fn packet_id_zero(
 
 fn reason(
     number: u8,
-) -> (&'static str, &'static str, &'static str, &'static [&'static str], &'static str) {
+) -> (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static str,
+) {
     let (v5, v311, v31) = match number {
         2 => ("MQTT-3.2.2-8", "U3-17", "U31-29"),
         4 => ("MQTT-3.4.2-1", "", ""),

@@ -35,7 +35,12 @@ pub struct Vector {
 }
 
 impl Vector {
-    fn new(name: impl Into<String>, direction: Direction, bytes: Vec<u8>, verdict: Verdict) -> Self {
+    fn new(
+        name: impl Into<String>,
+        direction: Direction,
+        bytes: Vec<u8>,
+        verdict: Verdict,
+    ) -> Self {
         Self {
             name: name.into(),
             comment: String::new(),
@@ -51,8 +56,16 @@ impl Vector {
     }
 
     /// A packet that every reader takes, in its canonical form.
-    pub fn valid(name: impl Into<String>, direction: Direction, case: &Case, statements: &str) -> Self {
-        let verdict = Verdict::Valid { packet: case.json.clone(), canonical: true };
+    pub fn valid(
+        name: impl Into<String>,
+        direction: Direction,
+        case: &Case,
+        statements: &str,
+    ) -> Self {
+        let verdict = Verdict::Valid {
+            packet: case.json.clone(),
+            canonical: true,
+        };
         Self::new(name, direction, case.body.packet(), verdict).cites(statements)
     }
 
@@ -70,12 +83,20 @@ impl Vector {
         if fault.may_pass {
             vector.alternatives.push("valid");
         }
-        vector.verdict = Verdict::Refused { fault, offset: offset.into() };
+        vector.verdict = Verdict::Refused {
+            fault,
+            offset: offset.into(),
+        };
         vector
     }
 
     /// A beginning.
-    pub fn incomplete(name: impl Into<String>, direction: Direction, bytes: Vec<u8>, statements: &str) -> Self {
+    pub fn incomplete(
+        name: impl Into<String>,
+        direction: Direction,
+        bytes: Vec<u8>,
+        statements: &str,
+    ) -> Self {
         Self::new(name, direction, bytes, Verdict::Incomplete).cites(statements)
     }
 
@@ -164,10 +185,20 @@ impl Vector {
         }
         put("statements", json!(self.statements));
         match &self.verdict {
-            Verdict::Refused { offset: Some(offset), .. } => put("offset", json!(offset)),
+            Verdict::Refused {
+                offset: Some(offset),
+                ..
+            } => put("offset", json!(offset)),
             Verdict::Valid { packet, canonical } => {
                 put("canonical", json!(canonical));
-                put("packet", if long { shortened(packet) } else { packet.clone() });
+                put(
+                    "packet",
+                    if long {
+                        shortened(packet)
+                    } else {
+                        packet.clone()
+                    },
+                );
             }
             _ => {}
         }
@@ -191,7 +222,12 @@ pub struct Set {
 
 impl Set {
     pub fn new(version: Version) -> Self {
-        Self { version, files: BTreeMap::new(), seen: HashSet::new(), names: HashSet::new() }
+        Self {
+            version,
+            files: BTreeMap::new(),
+            seen: HashSet::new(),
+            names: HashSet::new(),
+        }
     }
 
     /// Adds a vector, unless these bytes are there already: families overlap.
@@ -202,7 +238,10 @@ impl Set {
         if !self.seen.insert((vector.direction, vector.bytes.clone())) {
             return;
         }
-        assert!(self.names.insert((file, vector.name.clone())), "two vectors {shown}");
+        assert!(
+            self.names.insert((file, vector.name.clone())),
+            "two vectors {shown}"
+        );
         self.files.entry(file).or_default().push(vector);
     }
 
@@ -219,7 +258,10 @@ impl Set {
                 self.version.name()
             );
             let prefix = format!("{}/{file}", self.version.name());
-            let lines: Vec<String> = vectors.iter().map(|v| ascii(&v.to_json(&prefix).to_string())).collect();
+            let lines: Vec<String> = vectors
+                .iter()
+                .map(|v| ascii(&v.to_json(&prefix).to_string()))
+                .collect();
             text += &lines.join(",\n");
             text += "\n]}\n";
             out.insert(format!("codec/{}/{file}.json", self.version.name()), text);
@@ -256,28 +298,51 @@ fn runs(bytes: &[u8]) -> Value {
 fn shortened(value: &Value) -> Value {
     match value {
         Value::String(text) if text.len() > TEXT_LIMIT => {
-            let unit = if text.len() % 2 == 0 && text.as_bytes().chunks(2).all(|pair| pair == &text.as_bytes()[..2]) {
+            let unit = if text.len().is_multiple_of(2)
+                && text
+                    .as_bytes()
+                    .chunks(2)
+                    .all(|pair| pair == &text.as_bytes()[..2])
+            {
                 2
             } else {
                 1
             };
             let single = unit == 2 && text.as_bytes()[0] == text.as_bytes()[1] && !is_hex(text);
             let unit = if single { 1 } else { unit };
-            let repeats = text.as_bytes().chunks(unit).all(|part| part == &text.as_bytes()[..unit]);
+            let repeats = text
+                .as_bytes()
+                .chunks(unit)
+                .all(|part| part == &text.as_bytes()[..unit]);
             assert!(repeats, "long text has one period");
             json!({"repeat": text[..unit], "times": text.len() / unit})
         }
-        Value::Array(items) if items.len() > TEXT_LIMIT && items.iter().all(|item| *item == items[0]) => {
+        Value::Array(items)
+            if items.len() > TEXT_LIMIT && items.iter().all(|item| *item == items[0]) =>
+        {
             json!([{"repeat": shortened(&items[0]), "times": items.len()}])
         }
-        Value::Array(items) => items.iter().map(shortened).collect(),
-        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), shortened(value))).collect(),
+        // A repetition that is an element of a list stands for so many elements.
+        Value::Array(items) => items
+            .iter()
+            .map(|item| match shortened(item) {
+                short if item.is_string() && short.is_object() => json!({"concat": [short]}),
+                short => short,
+            })
+            .collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), shortened(value)))
+            .collect(),
         other => other.clone(),
     }
 }
 
 fn is_hex(text: &str) -> bool {
-    text.len() % 2 == 0 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len().is_multiple_of(2)
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Escapes what a terminal or a diff would not show; JSON allows that in strings, where all of it stands.

@@ -108,7 +108,6 @@ pub struct PacketRow {
     pub version: String,
     #[serde(rename = "type")]
     pub number: u8,
-    pub name: Option<String>,
     pub flags: Option<String>,
     pub direction: Option<Direction>,
 }
@@ -130,7 +129,8 @@ pub fn tables() -> &'static Tables {
 pub fn load(root: &Path) -> Result<(), String> {
     fn rows<T: serde::de::DeserializeOwned>(root: &Path, key: &str) -> Result<Vec<T>, String> {
         let path = root.join("tables").join(format!("{key}.json"));
-        let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         let mut value: serde_json::Value =
             serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
         serde_json::from_value(value[key].take()).map_err(|e| format!("{}: {e}", path.display()))
