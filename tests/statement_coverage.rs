@@ -37,9 +37,7 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn text(value: &Value) -> &str {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("no text: {value}"))
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }
 
 fn texts(value: &Value) -> Vec<&str> {
@@ -55,7 +53,10 @@ fn files(directory: &str) -> Vec<PathBuf> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 left.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "json") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
                 found.push(path);
             }
         }
@@ -64,22 +65,29 @@ fn files(directory: &str) -> Vec<PathBuf> {
     found
 }
 
-/// By version and statement, the vectors below a directory that cite it. A vector of topics names its versions itself.
+/// By version and statement, the vectors below a directory that cite it. A vector of topics cites for each version by
+/// itself, since an id is another statement in another version.
 fn citations(directory: &str) -> BTreeMap<(String, String), Vec<String>> {
     let mut found: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for path in files(directory) {
         let file = read(&path);
         for vector in list(&file["vectors"]) {
-            let versions = match &vector["versions"] {
-                Value::Null => vec![text(&file["version"])],
-                versions => texts(versions),
+            let id = text(&vector["id"]);
+            let cited: Vec<(&str, &Value)> = match &vector["statements"] {
+                Value::Object(versions) => {
+                    versions.iter().map(|(of, ids)| (&of[..], ids)).collect()
+                }
+                ids => vec![(text(&file["version"]), ids)],
             };
-            let statements = texts(&vector["statements"]);
-            assert!(!statements.is_empty(), "{} cites nothing", vector["id"]);
-            for version in versions {
-                for &statement in &statements {
+            if vector["versions"].is_array() {
+                let of: Vec<&str> = cited.iter().map(|(version, _)| *version).collect();
+                assert_eq!(of, texts(&vector["versions"]), "versions of {id}");
+            }
+            for (version, ids) in cited {
+                assert!(!list(ids).is_empty(), "{id} cites nothing in {version}");
+                for statement in texts(ids) {
                     let key = (version.to_owned(), statement.to_owned());
-                    found.entry(key).or_default().push(text(&vector["id"]).to_owned());
+                    found.entry(key).or_default().push(id.to_owned());
                 }
             }
         }
@@ -117,7 +125,9 @@ fn tests() -> BTreeSet<String> {
                 }
             } else if name.ends_with(".sh") {
                 for start in ["check \"", "same \""] {
-                    let label = line.split_once(start).and_then(|(_, rest)| rest.split_once('"'));
+                    let label = line
+                        .split_once(start)
+                        .and_then(|(_, rest)| rest.split_once('"'));
                     found.extend(label.map(|(label, _)| format!("{name}::{label}")));
                 }
             }
