@@ -33,6 +33,7 @@ extern crate alloc;
 
 mod client;
 mod connection;
+mod display;
 mod message;
 mod options;
 mod packet;

@@ -37,6 +37,7 @@ pub struct Options {
     automatic_topic_aliases: u16,
     manual_acknowledgement: bool,
     answer_invalid_filters: bool,
+    control_characters_refused: bool,
 }
 
 impl Options {
@@ -59,6 +60,7 @@ impl Options {
             automatic_topic_aliases: 0,
             manual_acknowledgement: false,
             answer_invalid_filters: false,
+            control_characters_refused: false,
         }
     }
 
@@ -188,6 +190,15 @@ impl Options {
         self
     }
 
+    /// Whether a packet from the peer is malformed if one of its strings has a control character or a
+    /// noncharacter: both standards let the receiver choose. See
+    /// [`DecodeOptions`](crate::DecodeOptions::with_control_characters_refused). Default `false`.
+    #[must_use]
+    pub const fn with_control_characters_refused(mut self, refused: bool) -> Self {
+        self.control_characters_refused = refused;
+        self
+    }
+
     /// See [`with_receive_maximum`](Self::with_receive_maximum).
     #[must_use]
     pub const fn receive_maximum(&self) -> u16 {
@@ -264,6 +275,12 @@ impl Options {
     #[must_use]
     pub const fn answer_invalid_filters(&self) -> bool {
         self.answer_invalid_filters
+    }
+
+    /// See [`with_control_characters_refused`](Self::with_control_characters_refused).
+    #[must_use]
+    pub const fn control_characters_refused(&self) -> bool {
+        self.control_characters_refused
     }
 }
 

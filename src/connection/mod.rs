@@ -146,7 +146,8 @@ impl Core {
             decode_options: DecodeOptions::new()
                 .with_maximum_packet_size(maximum)
                 .with_sender(Some(sender))
-                .with_unchecked_filters(options.answer_invalid_filters()),
+                .with_unchecked_filters(options.answer_invalid_filters())
+                .with_control_characters_refused(options.control_characters_refused()),
             options,
             session,
             peer: PeerLimits::none(),

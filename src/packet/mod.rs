@@ -2,6 +2,7 @@
 
 mod ack;
 mod auth;
+mod characters;
 mod connack;
 mod connect;
 mod disconnect;
@@ -30,12 +31,23 @@ use crate::wire::varint::{self, Varint};
 use crate::wire::{EncodeError, Fault, MAXIMUM_PACKET_SIZE, Reader, writer};
 
 /// What a decoder takes beyond what the standard says of every packet.
+///
+/// By default it takes what both standards allow, and nothing else. These switches make it more lenient or more
+/// strict; everything else that it refuses, it refuses always.
+///
+/// | switch | default | effect when set |
+/// |---|---|---|
+/// | [`with_unchecked_filters`](Self::with_unchecked_filters) | `false` | lenient: takes topic filters that are ill-formed (sections 4.7.1, 4.8.2), for the caller to refuse one by one |
+/// | [`with_sender`](Self::with_sender) | `None` | strict: refuses what that side must not send; the default takes it from either |
+/// | [`with_maximum_packet_size`](Self::with_maximum_packet_size) | no limit | strict: refuses larger packets (5.0, section 3.1.2.11.4) |
+/// | [`with_control_characters_refused`](Self::with_control_characters_refused) | `false` | strict: refuses characters that a receiver may refuse (5.0, section 1.5.4; 3.1.1, section 1.5.3) |
 #[non_exhaustive]
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub struct DecodeOptions {
     maximum_packet_size: u32,
     sender: Option<Role>,
     unchecked_filters: bool,
+    control_characters_refused: bool,
 }
 
 impl DecodeOptions {
@@ -46,6 +58,7 @@ impl DecodeOptions {
             maximum_packet_size: MAXIMUM_PACKET_SIZE,
             sender: None,
             unchecked_filters: false,
+            control_characters_refused: false,
         }
     }
 
@@ -77,6 +90,21 @@ impl DecodeOptions {
         }
     }
 
+    /// Whether a string with a character that SHOULD NOT be sent makes the packet malformed, as the receiver MAY treat it
+    /// (5.0, section 1.5.4; 3.1.1, section 1.5.3): the control characters U+0001 to U+001F and U+007F to U+009F, and
+    /// the noncharacters of Unicode. That is [`Violation::DisallowedCharacter`]; it goes for every string, such as topic
+    /// names, filters and user properties, and not for binary data, passwords and payloads. Default: `false`.
+    ///
+    /// A server that takes such a topic and forwards it to clients that refuse it closes their connections
+    /// (5.0, section 5.4.9), so a server for such clients sets this.
+    #[must_use]
+    pub const fn with_control_characters_refused(self, control_characters_refused: bool) -> Self {
+        Self {
+            control_characters_refused,
+            ..self
+        }
+    }
+
     /// See [`DecodeOptions::with_maximum_packet_size`].
     #[must_use]
     pub const fn maximum_packet_size(&self) -> u32 {
@@ -93,6 +121,12 @@ impl DecodeOptions {
     #[must_use]
     pub const fn unchecked_filters(&self) -> bool {
         self.unchecked_filters
+    }
+
+    /// See [`DecodeOptions::with_control_characters_refused`].
+    #[must_use]
+    pub const fn control_characters_refused(&self) -> bool {
+        self.control_characters_refused
     }
 }
 
@@ -341,7 +375,10 @@ impl<'a> Packet<'a> {
             PacketType::Pubcomp => packet!(frame, Pubcomp, |r| Ack::decode(&frame, r)),
             _ => Frame::decode_other(version, options, packet_type, header_length, body),
         };
-        if decoded.is_ok() {
+        if let Ok(Some(packet)) = &decoded {
+            if options.control_characters_refused {
+                characters::check(version, packet, bytes)?;
+            }
             *input = rest;
         }
         decoded
