@@ -18,6 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["session"],
     &["connection"],
     &["client", "server"],
+    &["with_arbitrary", "with_serde"],
 ];
 
 fn floor(module: &str) -> Option<usize> {
