@@ -1,6 +1,8 @@
 //! Properties (5.0, section 2.2.2): one of them, the table of all, and the set that a packet has.
 
 mod display;
+#[cfg(feature = "arbitrary")]
+mod prefix;
 mod table;
 mod view;
 
