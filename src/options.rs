@@ -38,6 +38,7 @@ pub struct Options {
     manual_acknowledgement: bool,
     answer_invalid_filters: bool,
     control_characters_refused: bool,
+    accept_v31: bool,
 }
 
 impl Options {
@@ -61,6 +62,7 @@ impl Options {
             manual_acknowledgement: false,
             answer_invalid_filters: false,
             control_characters_refused: false,
+            accept_v31: false,
         }
     }
 
@@ -199,6 +201,15 @@ impl Options {
         self
     }
 
+    /// Server: accept MQTT 3.1 (`MQIsdp`, level 3) too, see
+    /// [`ServerConnection`](crate::ServerConnection#towards-a-31-client). Default `false`: such a
+    /// CONNECT is answered with CONNACK 0x01 (MQTT-3.1.2-2, in 3.1.1 and in 5.0).
+    #[must_use]
+    pub const fn with_accept_v31(mut self, accept: bool) -> Self {
+        self.accept_v31 = accept;
+        self
+    }
+
     /// See [`with_receive_maximum`](Self::with_receive_maximum).
     #[must_use]
     pub const fn receive_maximum(&self) -> u16 {
@@ -281,6 +292,12 @@ impl Options {
     #[must_use]
     pub const fn control_characters_refused(&self) -> bool {
         self.control_characters_refused
+    }
+
+    /// See [`with_accept_v31`](Self::with_accept_v31).
+    #[must_use]
+    pub const fn accept_v31(&self) -> bool {
+        self.accept_v31
     }
 }
 

@@ -34,6 +34,7 @@ fn refused<T: DeserializeOwned + Debug>(value: Value, error: &str) {
 
 #[test]
 fn words() {
+    round_trip(Version::V31, json!("3.1"));
     round_trip(Version::V311, json!("3.1.1"));
     round_trip(Version::V5, json!("5.0"));
     round_trip(Role::Client, json!("client"));
@@ -104,7 +105,7 @@ fn names_and_filters() {
     assert_eq!(owned.as_str(), "a/b");
 
     let filter = |version, text: &'static str| TopicFilter::new(version, text).unwrap();
-    for version in [Version::V311, Version::V5] {
+    for version in [Version::V31, Version::V311, Version::V5] {
         round_trip(
             filter(version, "+/#"),
             json!({"filter": "+/#", "shared": false}),

@@ -3,18 +3,32 @@
 //!
 //! This is a pass of its own over a packet that is decoded, so that who does not ask for it pays nothing.
 
-use super::{DecodeError, Packet, Will};
+use super::{DecodeError, DecodeOptions, Packet, Will};
 use crate::property::{Properties, Property};
 use crate::types::Version;
 use crate::violation::Violation;
 
-/// Looks at every string of the packet that was decoded from `bytes`, which begin with its fixed header.
+/// [`Packet::decode`] for who asks for it.
 #[cold]
-pub(super) fn check(
+#[inline(never)]
+pub(super) fn decode<'a>(
     version: Version,
-    packet: &Packet<'_>,
-    bytes: &[u8],
-) -> Result<(), DecodeError> {
+    options: &DecodeOptions,
+    input: &mut &'a [u8],
+) -> Result<Option<Packet<'a>>, DecodeError> {
+    let bytes = *input;
+    let decoded = Packet::decode_lenient(version, options, input)?;
+    if let Some(packet) = &decoded {
+        if let Err(error) = check(version, packet, bytes) {
+            *input = bytes;
+            return Err(error);
+        }
+    }
+    Ok(decoded)
+}
+
+/// Looks at every string of the packet that was decoded from `bytes`, which begin with its fixed header.
+fn check(version: Version, packet: &Packet<'_>, bytes: &[u8]) -> Result<(), DecodeError> {
     let Err(text) = check_packet(packet) else {
         return Ok(());
     };
@@ -125,8 +139,8 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::super::{
-        Ack, Auth, Connack, Connect, DecodeOptions, Disconnect, Publish, Suback, Subscribe,
-        Subscription, Unsuback, Unsubscribe,
+        Ack, Auth, Connack, Connect, Disconnect, Publish, Suback, Subscribe, Subscription,
+        Unsuback, Unsubscribe,
     };
     use super::*;
     use crate::reason::ReasonCode;

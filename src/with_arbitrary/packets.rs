@@ -58,8 +58,9 @@ const USER_PROPERTIES: &[Property<'_>] = &[
 const METHOD: &[Property<'_>] = &[Property::AuthenticationMethod("PLAIN")];
 
 /// A packet of each type with the same probability. It can be encoded: as 5.0, save a CONNECT, which
-/// [`Packet::encode`] writes in its own version; as 3.1.1 it can be encoded or is refused with
-/// [`EncodeError::NeedsV5`](crate::EncodeError::NeedsV5). Decoded again, it is equal.
+/// [`Packet::encode`] writes in its own version; as an older version it can be encoded or is refused with
+/// [`NeedsV5`](crate::EncodeError::NeedsV5) or [`NeedsV311`](crate::EncodeError::NeedsV311). Decoded again, it is equal; a
+/// CONNECT of 3.1 needs [`with_accept_v31`](crate::DecodeOptions::with_accept_v31) for that.
 impl<'a> Arbitrary<'a> for Packet<'a> {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let packet_type = u.arbitrary()?;

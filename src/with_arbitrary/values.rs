@@ -24,7 +24,7 @@ macro_rules! one_of {
 }
 
 one_of! {
-    Version: &[Self::V311, Self::V5];
+    Version: &[Self::V31, Self::V311, Self::V5];
     Role: &[Self::Client, Self::Server];
     QoS: &[Self::AtMostOnce, Self::AtLeastOnce, Self::ExactlyOnce];
     RetainHandling: &[Self::SendAtSubscribe, Self::SendIfNew, Self::DoNotSend];

@@ -55,6 +55,7 @@ options! {
     automatic_topic_aliases: u16, Options::automatic_topic_aliases, Options::with_automatic_topic_aliases;
     manual_acknowledgement: bool, Options::manual_acknowledgement, Options::with_manual_acknowledgement;
     answer_invalid_filters: bool, Options::answer_invalid_filters, Options::with_answer_invalid_filters;
+    accept_v31: bool, Options::accept_v31, Options::with_accept_v31;
     control_characters_refused: bool, Options::control_characters_refused, Options::with_control_characters_refused;
     connect_timeout_ms: u64, |options: &Options| milliseconds(options.connect_timeout()),
         |options: Options, millis| options.with_connect_timeout(Duration::from_millis(millis));

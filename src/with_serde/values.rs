@@ -67,7 +67,7 @@ macro_rules! texts {
 }
 
 texts! {
-    Version, [Version::V311, Version::V5].into_iter(), Version::to_string,
+    Version, [Version::V31, Version::V311, Version::V5].into_iter(), Version::to_string,
         "the version as the standard writes it, such as `3.1.1` or `5.0`";
     Role, [Role::Client, Role::Server].into_iter(), Role::to_string, "`client` or `server`";
     PacketType, (0..=15).filter_map(PacketType::from_u8), PacketType::to_string,
