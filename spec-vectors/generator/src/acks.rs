@@ -122,6 +122,9 @@ pub fn all_codes(set: &mut Set, number: u8, make: impl Fn(u8, Form) -> Case) {
                 let suffix = if form == Form::Code { "-alone" } else { "" };
                 let name = format!("code-{code:02x}{}{suffix}", sides(direction));
                 let mut vector = Vector::valid(name, direction, &make(code, form), cites);
+                if code == 0x10 {
+                    vector = vector.cites("U5-74");
+                }
                 if form == Form::Code {
                     vector = vector
                         .cites(if number == 14 { "U5-90" } else { "U5-73" })

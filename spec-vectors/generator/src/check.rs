@@ -42,7 +42,9 @@ pub fn run(root: &Path, generated: &BTreeMap<String, String>) -> Result<(), Stri
                 .to_string();
             let file = read(&path)?;
             for error in validator.iter_errors(&file).take(5) {
-                report.fault(format!("{name}: {}: {error}", error.instance_path()));
+                // The text of an error may quote the whole file.
+                let text: String = error.to_string().chars().take(200).collect();
+                report.fault(format!("{name}: {}: {text}", error.instance_path()));
             }
             let vectors = file["vectors"].as_array().into_iter().flatten();
             for vector in vectors {
@@ -164,16 +166,26 @@ fn cited(
     version: &Value,
     known: &BTreeMap<String, HashSet<String>>,
 ) {
-    let cited = vector["statements"].as_array().into_iter().flatten();
-    for statement in cited.filter_map(Value::as_str) {
-        let there = match version.as_str() {
-            Some(version) => known.get(version).is_none_or(|ids| ids.contains(statement)),
-            None => known.is_empty() || known.values().any(|ids| ids.contains(statement)),
-        };
-        if !there {
-            report.fault(format!(
-                "{id}: cites {statement}, which is no statement of its version"
-            ));
+    // One list for the file's version, or one for each version.
+    let lists: Vec<(&str, &Value)> = match (&vector["statements"], version.as_str()) {
+        (Value::Object(lists), _) => lists.iter().map(|(key, list)| (&key[..], list)).collect(),
+        (list, version) => vec![(version.unwrap_or_default(), list)],
+    };
+    for (version, list) in lists {
+        for statement in list
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            if known
+                .get(version)
+                .is_some_and(|ids| !ids.contains(statement))
+            {
+                report.fault(format!(
+                    "{id}: cites {statement}, which is none of {version}"
+                ));
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::packet::{
     unsubscribe,
 };
 use crate::property_blocks;
-use crate::rules::Rule;
+use crate::rules::{Fault, Rule};
 use crate::vector::{Set, Vector};
 use crate::version::{Any, C2s, Direction, PropertyRow, S2c, V5, tables};
 
@@ -215,10 +215,7 @@ fn statements(carrier: &Carrier, row: &PropertyRow) -> String {
         "UTF-8 string" | "binary data" => "U5-02 U5-10",
         _ => "MQTT-1.5.7-1 U5-02",
     };
-    let range = row
-        .range_statement
-        .get(carrier.kind)
-        .filter(|range| *range != "U5-13");
+    let range = row.range_statement.get(carrier.kind);
     format!("{} {by_type}", range.map_or("", |range| range))
 }
 
@@ -280,12 +277,11 @@ fn bounds(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Direct
     for (value, property) in bad {
         let (case, at) = carrier.with(id, &[property]);
         let at = carrier.at(&case, "value", at);
-        let mut fault = Rule::PropertyTwice
-            .of(V5)
-            .first(&row.range_statement[carrier.kind]);
-        if row.range_statement[carrier.kind] != "U5-13" {
-            fault.statements.retain(|statement| statement != "U5-13");
-        }
+        let mut fault = Fault {
+            statements: vec![row.range_statement[carrier.kind].clone()],
+            reasons: vec!["0x82", "0x81"],
+            ..Fault::default()
+        };
         if error == "0x94" {
             fault = fault
                 .first("U5-64")
@@ -293,8 +289,6 @@ fn bounds(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Direct
                 .reasons(&["0x94", "0x82", "0x81"]);
         }
         if id == 0x01 {
-            let will = carrier.kind == "WILL";
-            fault.statements = vec![if will { "U5-38" } else { "U5-62" }.into()];
             fault = fault.disputed("A-04");
         }
         let name = carrier.name(&format!("{}-{value}", kebab(&row.title)));

@@ -170,7 +170,7 @@ fn code_lists(set: &mut Set, number: u8) {
     let cites = if number == 9 {
         version.pick(
             "U31-39",
-            "MQTT-3.9.3-2 MQTT-3.8.4-5",
+            "MQTT-3.9.3-2 MQTT-3.8.4-5 U3-23",
             "MQTT-3.9.3-2 MQTT-3.8.4-6",
         )
     } else {
