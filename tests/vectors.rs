@@ -228,6 +228,7 @@ impl<'a> Case<'a> {
             self.incomplete(&whole[..length])?;
         }
         self.at_the_size_limit(whole)?;
+        self.with_disallowed_characters(whole, &packet)?;
         self.written(&packet, whole)
     }
 
@@ -260,6 +261,24 @@ impl<'a> Case<'a> {
             })?;
         }
         Ok(())
+    }
+
+    /// Characters that a receiver may refuse: refused when asked for, and nothing else with them.
+    fn with_disallowed_characters(&self, whole: &[u8], packet: &Packet<'_>) -> Verdict {
+        let has = |key: &str, value: &str| {
+            let list = self.vector[key].as_array();
+            list.is_some_and(|list| list.iter().any(|one| one == value))
+        };
+        let may_be_malformed = has("tags", "may") && has("alternatives", "malformed");
+        let strict = self.options.with_control_characters_refused(true);
+        let seen = decode(self.version, &strict, whole);
+        let good = match seen {
+            Err(error) => may_be_malformed && error.violation() == Violation::DisallowedCharacter,
+            Ok(decoded) => !may_be_malformed && decoded == Some((*packet, 0)),
+        };
+        ensure(good, || {
+            format!("strict about characters: {}", shown(&seen))
+        })
     }
 
     /// How the packet is written.

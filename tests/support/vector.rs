@@ -51,7 +51,7 @@ pub(crate) fn spelt(vector: &Value, key: &str) -> String {
     }
 }
 
-/// A packet with its long texts and lists spelt out.
+/// A packet with its long texts and lists spelt out. A repetition that is an element of a list stands for so many elements.
 pub(crate) fn expanded(value: &Value) -> Value {
     match value {
         Value::Object(map) if map.contains_key("repeat") => {
@@ -67,27 +67,21 @@ pub(crate) fn expanded(value: &Value) -> Value {
         }
         Value::Object(map) => map
             .iter()
-            .map(|(key, value)| (key.clone(), expanded_field(value)))
+            .map(|(key, value)| (key.clone(), expanded(value)))
             .collect::<serde_json::Map<_, _>>()
             .into(),
-        Value::Array(list) => list.iter().map(expanded).collect(),
+        Value::Array(list) => {
+            let elements = list.iter().flat_map(|element| match element {
+                Value::Object(map) if map.contains_key("repeat") => {
+                    let (element, times) = repetition(element);
+                    vec![element; times]
+                }
+                element => vec![expanded(element)],
+            });
+            elements.collect()
+        }
         other => other.clone(),
     }
-}
-
-/// A repetition that is an element of a list stands for so many elements.
-fn expanded_field(value: &Value) -> Value {
-    let Value::Array(list) = value else {
-        return expanded(value);
-    };
-    let elements = list.iter().flat_map(|element| match element {
-        Value::Object(map) if map.contains_key("repeat") => {
-            let (element, times) = repetition(element);
-            vec![element; times]
-        }
-        element => vec![expanded(element)],
-    });
-    elements.collect()
 }
 
 fn repetition(value: &Value) -> (Value, usize) {
