@@ -7,6 +7,7 @@ mod connect;
 mod disconnect;
 mod display;
 mod publish;
+mod start;
 mod subscribe;
 mod unsubscribe;
 
@@ -16,6 +17,7 @@ pub use connack::Connack;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
 pub use publish::{Publish, SubscriptionIdentifiers};
+pub use start::{PacketStart, PayloadChunks, PublishHead};
 pub use subscribe::{
     ReasonCodes, Suback, Subscribe, Subscription, SubscriptionOptions, Subscriptions,
 };
@@ -36,6 +38,8 @@ pub struct DecodeOptions {
     maximum_packet_size: u32,
     sender: Option<Role>,
     unchecked_filters: bool,
+    whole_publish_limit: u32,
+    maximum_publish_head: u32,
 }
 
 impl DecodeOptions {
@@ -46,6 +50,9 @@ impl DecodeOptions {
             maximum_packet_size: MAXIMUM_PACKET_SIZE,
             sender: None,
             unchecked_filters: false,
+            whole_publish_limit: MAXIMUM_PACKET_SIZE,
+            // The longest topic, and as much again for what stands around it and the properties.
+            maximum_publish_head: 128 * 1024,
         }
     }
 
@@ -77,6 +84,27 @@ impl DecodeOptions {
         }
     }
 
+    /// The largest PUBLISH, in bytes, the fixed header included, that [`PacketStart::decode`] gives as a whole. Of a
+    /// larger one it gives the head, and then the payload may come in any pieces. Default:
+    /// [`MAXIMUM_PACKET_SIZE`], all come whole. [`Packet::decode`] does not look at it.
+    #[must_use]
+    pub const fn with_whole_publish_limit(self, whole_publish_limit: u32) -> Self {
+        Self {
+            whole_publish_limit,
+            ..self
+        }
+    }
+
+    /// The longest head of a PUBLISH, in bytes, that [`PacketStart::decode`] takes when it does not take the whole:
+    /// fixed header, topic, packet identifier and properties, which have to be there together. Default: 131,072.
+    #[must_use]
+    pub const fn with_maximum_publish_head(self, maximum_publish_head: u32) -> Self {
+        Self {
+            maximum_publish_head,
+            ..self
+        }
+    }
+
     /// See [`DecodeOptions::with_maximum_packet_size`].
     #[must_use]
     pub const fn maximum_packet_size(&self) -> u32 {
@@ -93,6 +121,18 @@ impl DecodeOptions {
     #[must_use]
     pub const fn unchecked_filters(&self) -> bool {
         self.unchecked_filters
+    }
+
+    /// See [`DecodeOptions::with_whole_publish_limit`].
+    #[must_use]
+    pub const fn whole_publish_limit(&self) -> u32 {
+        self.whole_publish_limit
+    }
+
+    /// See [`DecodeOptions::with_maximum_publish_head`].
+    #[must_use]
+    pub const fn maximum_publish_head(&self) -> u32 {
+        self.maximum_publish_head
     }
 }
 
@@ -148,6 +188,59 @@ pub enum Packet<'a> {
     Disconnect(Disconnect<'a>),
     /// Step of an enhanced authentication (5.0, section 3.15).
     Auth(Auth<'a>),
+}
+
+/// The beginning of a packet: one that may be sent, of a length that is taken.
+#[derive(Copy, Clone)]
+struct FixedHeader<'a> {
+    packet_type: PacketType,
+    first: u8,
+    header_length: usize,
+    remaining_length: usize,
+    /// What of the input stands behind it.
+    behind: &'a [u8],
+}
+
+impl<'a> FixedHeader<'a> {
+    /// `None` if it is not complete.
+    #[inline(always)]
+    fn read(
+        version: Version,
+        options: &DecodeOptions,
+        bytes: &'a [u8],
+    ) -> Result<Option<Self>, DecodeError> {
+        let Some((&first, behind)) = bytes.split_first() else {
+            return Ok(None);
+        };
+        let packet_type = match read_first_byte(version, options.sender, first) {
+            Ok(packet_type) => packet_type,
+            Err(violation) => return Err(header_error(version, first, violation, 0)),
+        };
+        let (remaining_length, behind) = match behind.split_first() {
+            Some((&byte, behind)) if byte < 0x80 => (usize::from(byte), behind),
+            _ => match read_remaining_length(version, packet_type, behind) {
+                Ok(Some(read)) => read,
+                Ok(None) => return Ok(None),
+                Err(violation) => return Err(header_error(version, first, violation, 1)),
+            },
+        };
+        let header = Self {
+            packet_type,
+            first,
+            header_length: bytes.len() - behind.len(),
+            remaining_length,
+            behind,
+        };
+        if header.packet_length() > options.maximum_packet_size as usize {
+            return Err(header_error(version, first, Violation::PacketTooLarge, 1));
+        }
+        Ok(Some(header))
+    }
+
+    #[inline(always)]
+    const fn packet_length(&self) -> usize {
+        self.header_length + self.remaining_length
+    }
 }
 
 /// A packet of which all bytes are there, and its first byte allowed.
@@ -292,26 +385,16 @@ impl<'a> Packet<'a> {
         options: &DecodeOptions,
         input: &mut &'a [u8],
     ) -> Result<Option<Self>, DecodeError> {
-        let bytes = *input;
-        let Some((&first, behind)) = bytes.split_first() else {
+        let Some(header) = FixedHeader::read(version, options, input)? else {
             return Ok(None);
         };
-        let packet_type = match read_first_byte(version, options.sender, first) {
-            Ok(packet_type) => packet_type,
-            Err(violation) => return Err(header_error(version, first, violation, 0)),
-        };
-        let (remaining_length, behind) = match behind.split_first() {
-            Some((&byte, behind)) if byte < 0x80 => (usize::from(byte), behind),
-            _ => match read_remaining_length(version, packet_type, behind) {
-                Ok(Some(read)) => read,
-                Ok(None) => return Ok(None),
-                Err(violation) => return Err(header_error(version, first, violation, 1)),
-            },
-        };
-        let header_length = bytes.len() - behind.len();
-        if header_length + remaining_length > options.maximum_packet_size as usize {
-            return Err(header_error(version, first, Violation::PacketTooLarge, 1));
-        }
+        let FixedHeader {
+            packet_type,
+            first,
+            header_length,
+            remaining_length,
+            behind,
+        } = header;
         let Some((body, rest)) = behind.split_at_checked(remaining_length) else {
             return match check_length(version, packet_type, header_length, remaining_length) {
                 Ok(()) => Ok(None),

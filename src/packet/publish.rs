@@ -173,6 +173,7 @@ impl<'a> Publish<'a> {
         Measure {
             properties,
             remaining: self.remaining_length(version, properties),
+            apart: 0,
         }
     }
 
@@ -188,7 +189,7 @@ impl<'a> Publish<'a> {
             | u8::from(self.dup) << 3
             | self.qos.as_u8() << 1
             | u8::from(self.retain);
-        writer::begin(out, first, measure.remaining)?;
+        writer::begin_part(out, first, measure.remaining, measure.written_len())?;
         writer::binary(out, self.topic.as_bytes());
         if let Some(packet_id) = self.packet_id {
             writer::u16(out, packet_id.get());
@@ -226,7 +227,7 @@ impl<'a> Publish<'a> {
         self.measure(version).packet_len()
     }
 
-    fn check(&self, version: Version) -> Result<(), EncodeError> {
+    pub(super) fn check(&self, version: Version) -> Result<(), EncodeError> {
         if self.dup && self.qos == QoS::AtMostOnce {
             return Err(Violation::DupWithQos0.into());
         }
@@ -287,9 +288,26 @@ impl<'a> Publish<'a> {
 pub(crate) struct Measure {
     properties: usize,
     remaining: usize,
+    /// The part of `remaining` that the caller writes.
+    apart: usize,
 }
 
 impl Measure {
+    /// Of a packet with a payload that the caller writes behind it.
+    pub(super) fn with_payload(self, length: u32) -> Self {
+        Self {
+            remaining: writer::total([self.remaining, length as usize]),
+            apart: length as usize,
+            ..self
+        }
+    }
+
+    /// Of the packet less what the caller writes.
+    #[inline]
+    pub(super) fn written_len(&self) -> usize {
+        self.packet_len() - self.apart
+    }
+
     /// Of the whole packet.
     #[inline]
     pub(crate) fn packet_len(&self) -> usize {
