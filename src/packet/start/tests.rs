@@ -1,7 +1,7 @@
 use alloc::vec;
 
 use super::*;
-use crate::packet::tests::{BOTH, id, packet};
+use crate::packet::tests::{ALL, id, packet};
 use crate::property::Property;
 use crate::types::{QoS, Role};
 use Version::{V5, V311};
@@ -91,7 +91,7 @@ fn a_head_with_everything() {
 
 #[test]
 fn payloads_of_any_length() {
-    for version in BOTH {
+    for version in ALL {
         for length in [0, 1, 100, 123, 124, 16_000, 268_435_455 - 4] {
             let expected = PublishHead::new(Publish::new("a", b""), length);
             let mut bytes = b"before".to_vec();
@@ -174,7 +174,7 @@ fn a_head_is_refused_as_the_packet_is() {
     for body in bodies {
         for length in 0..=body.len() {
             for first in [0x30, 0x32, 0x3C] {
-                for version in BOTH {
+                for version in ALL {
                     for sender in [None, Some(Role::Client)] {
                         as_whole(version, sender, &packet(first, &body[..length]));
                     }
