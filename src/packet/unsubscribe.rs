@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::subscribe::{ReasonCodes, check_filter, decode_filter};
+use super::subscribe::{ReasonCodes, check_filter, check_next_filter};
 use super::{Frame, first_byte};
 use crate::property::{Context, Properties};
 use crate::types::{PacketId, PacketType, Version};
@@ -74,7 +74,7 @@ impl<'a> Unsubscribe<'a> {
         }
         let mut count = 0;
         while !reader.is_empty() {
-            decode_filter(version, unchecked, reader)?;
+            check_next_filter(version, unchecked, reader)?;
             count += 1;
         }
         let filters = TopicFilters(List::Block {
@@ -142,7 +142,7 @@ impl<'a> TopicFilters<'a> {
             List::Slice(slice) => (&[][..], slice),
         };
         let mut reader = Reader::new(block, 0);
-        let block = core::iter::from_fn(move || reader.string().ok());
+        let block = core::iter::from_fn(move || reader.known_string());
         block.chain(slice.iter().copied())
     }
 

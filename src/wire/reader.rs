@@ -140,12 +140,24 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// A string in which the caller looks for U+0000 itself.
+    /// Two bytes of length and as many bytes as they say, if `check` has nothing against these.
     #[inline(always)]
-    pub(crate) fn utf8(&mut self) -> Result<&'a str, Fault> {
+    pub(crate) fn checked(
+        &mut self,
+        check: impl FnOnce(&'a [u8]) -> Result<(), Violation>,
+    ) -> Result<&'a [u8], Fault> {
         let before = *self;
         let bytes = self.binary()?;
-        core::str::from_utf8(bytes).map_err(|_| before.fault(Violation::Utf8Invalid))
+        match check(bytes) {
+            Ok(()) => Ok(bytes),
+            Err(violation) => Err(before.fault(violation)),
+        }
+    }
+
+    /// A string that is known to be one.
+    #[inline(always)]
+    pub(crate) fn known_string(&mut self) -> Option<&'a str> {
+        core::str::from_utf8(self.binary().ok()?).ok()
     }
 
     #[inline(always)]

@@ -24,6 +24,34 @@ pub(crate) fn topic_name(bytes: &[u8], wildcard: Violation) -> Result<&str, Viol
     core::str::from_utf8(bytes).map_err(|_| Violation::Utf8Invalid)
 }
 
+/// The rules of [`string`], for bytes that are read as a string later.
+#[inline(always)]
+pub(crate) fn check_string_bytes(bytes: &[u8]) -> Result<(), Violation> {
+    if is_plain::<false>(bytes) {
+        return Ok(());
+    }
+    look_closer(bytes)
+}
+
+#[inline(never)]
+fn look_closer(bytes: &[u8]) -> Result<(), Violation> {
+    string(bytes).map(drop)
+}
+
+/// The rules of [`topic_name`], for bytes that are read as a string later.
+#[inline(always)]
+pub(crate) fn check_topic_name_bytes(bytes: &[u8], wildcard: Violation) -> Result<(), Violation> {
+    if is_plain::<true>(bytes) {
+        return Ok(());
+    }
+    look_closer_at_topic_name(bytes, wildcard)
+}
+
+#[inline(never)]
+fn look_closer_at_topic_name(bytes: &[u8], wildcard: Violation) -> Result<(), Violation> {
+    topic_name(bytes, wildcard).map(drop)
+}
+
 /// The same for text that is known to be UTF-8.
 pub(crate) fn check_string(text: &str) -> Result<(), Violation> {
     if contains::<false>(text.as_bytes()) {
@@ -56,19 +84,42 @@ fn forbidden(bytes: &[u8], wildcard: Violation) -> Violation {
 /// Whether U+0000, or with `WILDCARDS` one of the wildcards, is in `bytes`.
 #[inline(always)]
 fn contains<const WILDCARDS: bool>(bytes: &[u8]) -> bool {
-    // The wildcards, 0x23 and 0x2B, differ in one bit. All is put into one comparison, since from several the
-    // compiler makes branches.
-    let wildcard = |byte: u8| byte & !(b'#' ^ b'+') ^ b'#';
-    let wanted = |byte: u8| {
+    any(bytes, |byte| {
         if WILDCARDS {
-            byte.min(wildcard(byte)) == 0
+            byte.min(unless_wildcard(byte)) == 0
         } else {
             byte == 0
         }
-    };
-    if let Some(found) = any_in_chunks::<16>(bytes, wanted) {
+    })
+}
+
+/// Whether all is ASCII, which is UTF-8 as it stands, and there is no U+0000, and with `WILDCARDS` no wildcard. That makes
+/// nearly all strings good, without the `str` that only [`core::str::from_utf8`] can make.
+#[inline(always)]
+fn is_plain<const WILDCARDS: bool>(bytes: &[u8]) -> bool {
+    // What is 0 gets the high bit, which ASCII has not.
+    !any(bytes, |byte| {
+        let mut marks = byte | byte.wrapping_sub(1);
+        if WILDCARDS {
+            marks |= unless_wildcard(byte).wrapping_sub(1);
+        }
+        marks >= 0x80
+    })
+}
+
+/// 0 for a wildcard and nothing else: the two, 0x23 and 0x2B, differ in one bit. All is put into one comparison, since from
+/// several the compiler makes branches.
+#[inline(always)]
+const fn unless_wildcard(byte: u8) -> u8 {
+    byte & !(b'#' ^ b'+') ^ b'#'
+}
+
+/// Whether one of the bytes is wanted.
+#[inline(always)]
+fn any(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
+    if let Some(found) = any_in_chunks::<16>(bytes, &wanted) {
         found
-    } else if let Some(found) = any_in_chunks::<8>(bytes, wanted) {
+    } else if let Some(found) = any_in_chunks::<8>(bytes, &wanted) {
         found
     } else {
         bytes
