@@ -5,8 +5,8 @@ use core::fmt;
 
 use super::{Frame, Packet, body_error};
 use crate::property::{
-    Block, Context, MESSAGE_EXPIRY_INTERVAL, Properties, Property, RawProperties,
-    SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS, check_subscription_identifier,
+    Block, Context, MESSAGE_EXPIRY_INTERVAL, Properties, RawProperties, SUBSCRIPTION_IDENTIFIER,
+    TOPIC_ALIAS, check_subscription_identifier,
 };
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::violation::{DecodeError, Violation};
@@ -113,9 +113,9 @@ impl<'a> Publish<'a> {
             Some(Role::Server) | None => Context::PUBLISH,
         };
         let (mut topic_alias, mut message_expiry_interval) = (None, None);
-        let block = match Block::read(&mut reader, context, |property| match property {
-            Property::TopicAlias(alias) => topic_alias = Some(alias),
-            Property::MessageExpiryInterval(seconds) => message_expiry_interval = Some(seconds),
+        let block = match Block::read(&mut reader, context, |id, value| match id {
+            TOPIC_ALIAS => topic_alias = u16::try_from(value).ok(),
+            MESSAGE_EXPIRY_INTERVAL => message_expiry_interval = Some(value),
             _ => {}
         }) {
             Ok(block) => block,
