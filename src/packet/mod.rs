@@ -319,6 +319,32 @@ impl<'a> Frame<'a, '_> {
         }
     }
 
+    /// An acknowledgement that says more than that all is well, or is wrong.
+    #[inline(never)]
+    fn decode_ack(
+        version: Version,
+        options: &DecodeOptions,
+        packet_type: PacketType,
+        header_length: usize,
+        body: &'a [u8],
+        variant: fn(Ack<'a>) -> Packet<'a>,
+    ) -> Result<Option<Packet<'a>>, DecodeError> {
+        let frame = Frame {
+            version,
+            options,
+            packet_type,
+            first: first_byte(packet_type),
+            header_length,
+            body,
+        };
+        let mut reader = frame.reader();
+        match Ack::decode(&frame, &mut reader) {
+            Ok(ack) if reader.is_empty() => Ok(Some(variant(ack))),
+            Ok(_) => Err(frame.error(reader.fault(Violation::TrailingBytes))),
+            Err(fault) => Err(frame.error(fault)),
+        }
+    }
+
     #[inline(always)]
     fn reader(&self) -> Reader<'a> {
         Reader::of_body(self.body, self.header_length)
@@ -340,17 +366,25 @@ impl<'a> Frame<'a, '_> {
     }
 }
 
-/// What the first byte alone breaks, for each of its values.
-static FIRST_BYTE_V31: [Option<Violation>; 256] = first_bytes(Version::V31);
-static FIRST_BYTE_V311: [Option<Violation>; 256] = first_bytes(Version::V311);
-static FIRST_BYTE_V5: [Option<Violation>; 256] = first_bytes(Version::V5);
+/// For each first byte the packet type, or what the byte breaks.
+type FirstBytes = [Result<PacketType, Violation>; 256];
+static FIRST_BYTE_V31: FirstBytes = first_bytes(Version::V31);
+static FIRST_BYTE_V311: FirstBytes = first_bytes(Version::V311);
+static FIRST_BYTE_V5: FirstBytes = first_bytes(Version::V5);
 
-const fn first_bytes(version: Version) -> [Option<Violation>; 256] {
-    let mut table = [None; 256];
-    let mut rest: &mut [Option<Violation>] = &mut table;
+const fn first_bytes(version: Version) -> FirstBytes {
+    let mut table = [Err(Violation::PacketTypeReserved); 256];
+    let mut rest: &mut [Result<PacketType, Violation>] = &mut table;
     let mut first: u8 = 0;
     while let Some((entry, behind)) = rest.split_first_mut() {
-        *entry = check_first_byte(version, first);
+        *entry = match (
+            check_first_byte(version, first),
+            PacketType::from_u8(first >> 4),
+        ) {
+            (None, Some(packet_type)) => Ok(packet_type),
+            (Some(violation), _) => Err(violation),
+            (None, None) => Err(Violation::PacketTypeReserved),
+        };
         rest = behind;
         first = first.wrapping_add(1);
     }
@@ -439,12 +473,27 @@ impl<'a> Packet<'a> {
         };
         // The packets of which a busy connection has many; and no one is given the address of the frame, so that it
         // stays in registers.
+        macro_rules! short_ack {
+            ($variant:ident) => {
+                match Ack::decode_short(body) {
+                    Some(ack) => Ok(Some(Self::$variant(ack))),
+                    None => Frame::decode_ack(
+                        version,
+                        options,
+                        packet_type,
+                        header_length,
+                        body,
+                        Self::$variant,
+                    ),
+                }
+            };
+        }
         let decoded = match packet_type {
             PacketType::Publish => Publish::decode(&frame),
-            PacketType::Puback => packet!(frame, Puback, |r| Ack::decode(&frame, r)),
-            PacketType::Pubrec => packet!(frame, Pubrec, |r| Ack::decode(&frame, r)),
-            PacketType::Pubrel => packet!(frame, Pubrel, |r| Ack::decode(&frame, r)),
-            PacketType::Pubcomp => packet!(frame, Pubcomp, |r| Ack::decode(&frame, r)),
+            PacketType::Puback => short_ack!(Puback),
+            PacketType::Pubrec => short_ack!(Pubrec),
+            PacketType::Pubrel => short_ack!(Pubrel),
+            PacketType::Pubcomp => short_ack!(Pubcomp),
             _ => Frame::decode_other(version, options, packet_type, header_length, body),
         };
         if decoded.is_ok() {
@@ -547,10 +596,11 @@ fn read_first_byte(
         Version::V311 => &FIRST_BYTE_V311,
         Version::V5 => &FIRST_BYTE_V5,
     };
-    if let Some(violation) = table.get(usize::from(first)).copied().flatten() {
-        return Err(violation);
-    }
-    let packet_type = PacketType::from_u8(first >> 4).ok_or(Violation::PacketTypeReserved)?;
+    let packet_type = match table.get(usize::from(first)) {
+        Some(&Ok(packet_type)) => packet_type,
+        Some(&Err(violation)) => return Err(violation),
+        None => return Err(Violation::PacketTypeReserved),
+    };
     match sender {
         Some(sender) if !sends(sender, packet_type, version) => {
             Err(Violation::PacketTypeWrongDirection)
