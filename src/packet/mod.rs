@@ -437,6 +437,9 @@ impl<'a> Packet<'a> {
     ///
     /// Everything that the two standards call malformed or a Protocol Error and that shows in one packet alone.
     /// `input` is left as it is, and there is no going on: the place of the next packet is not trustworthy.
+    // Into the caller, who has few such calls and many packets: entering and leaving the function costs as much as
+    // decoding an acknowledgement.
+    #[inline(always)]
     pub fn decode(
         version: Version,
         options: &DecodeOptions,
@@ -445,6 +448,17 @@ impl<'a> Packet<'a> {
         let Some(header) = FixedHeader::read(version, options, input)? else {
             return Ok(None);
         };
+        Self::decode_behind(version, options, header, input)
+    }
+
+    /// The packet with this header, at the beginning of `input`.
+    #[inline(always)]
+    fn decode_behind(
+        version: Version,
+        options: &DecodeOptions,
+        header: FixedHeader<'a>,
+        input: &mut &'a [u8],
+    ) -> Result<Option<Self>, DecodeError> {
         let FixedHeader {
             packet_type,
             first,

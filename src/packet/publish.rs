@@ -11,7 +11,7 @@ use crate::property::{
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::violation::{DecodeError, Violation};
 use crate::wire::varint::{self, Varint};
-use crate::wire::{EncodeError, Fault, Reader, writer};
+use crate::wire::{EncodeError, Fault, Reader, Row, writer};
 
 /// An application message on one hop (section 3.3).
 ///
@@ -321,7 +321,7 @@ fn decode_front<'a>(
     first: u8,
     reader: &mut Reader<'a>,
 ) -> Result<(&'a str, Option<PacketId>), Fault> {
-    let topic = reader.topic_name(Violation::TopicNameWildcard)?;
+    let topic = reader.topic_name(Row::NONE, Violation::TopicNameWildcard)?;
     let packet_id = if first & 0x06 == 0 {
         None
     } else {

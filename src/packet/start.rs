@@ -102,7 +102,7 @@ impl<'a> PacketStart<'a> {
         if large && header.packet_type == PacketType::Publish {
             return Ok(PublishHead::decode(version, options, &header, input)?.map(Self::Head));
         }
-        Ok(Packet::decode(version, options, input)?.map(Self::Whole))
+        Ok(Packet::decode_behind(version, options, header, input)?.map(Self::Whole))
     }
 }
 

@@ -261,3 +261,97 @@ fn skip_level(mut name: &[u8]) -> &[u8] {
 fn skip(text: &[u8], count: usize) -> &[u8] {
     text.get(count..).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    /// The rule as the standard has it, level by level.
+    fn is_filter(text: &str) -> bool {
+        let levels = text.split('/').count();
+        !text.is_empty()
+            && !text.contains('\0')
+            && text.split('/').enumerate().all(|(at, level)| match level {
+                "#" => at + 1 == levels,
+                "+" => true,
+                _ => !level.contains(['+', '#']),
+            })
+    }
+
+    /// Four characters of every kind at every place of filters of every length around that of a chunk.
+    #[test]
+    fn every_wildcard_at_every_place() {
+        const KINDS: [&str; 6] = ["a", "/", "+", "#", "\0", "é"];
+        for filler in ["a", "/", "é"] {
+            for (before, behind) in (0..20).flat_map(|n| [(n, 0), (0, n), (n, 1), (n, 13), (7, n)])
+            {
+                for four in 0..KINDS.len().pow(4) {
+                    let mut text = filler.repeat(before);
+                    let mut rest = four;
+                    for _ in 0..4 {
+                        text.push_str(KINDS[rest % KINDS.len()]);
+                        rest /= KINDS.len();
+                    }
+                    text.push_str(&filler.repeat(behind));
+                    as_the_standard_says(&text);
+                }
+            }
+        }
+        for text in [
+            "", "a", "/", "+", "#", "\0", "é", "a+", "+a", "#/", "/#", "+/", "++", "+#",
+        ] {
+            as_the_standard_says(text);
+        }
+    }
+
+    fn as_the_standard_says(text: &str) {
+        let checked = check_filter(Version::V311, text);
+        assert_eq!(checked.is_ok(), is_filter(text), "{text:?}");
+        let as_bytes = check_filter_bytes(Version::V311, text.as_bytes());
+        assert_eq!(as_bytes, checked.map_err(Violation::from), "{text:?}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text() {
+        for length in 1..40 {
+            for at in 0..length {
+                for (byte, violation) in [
+                    (0xFF, Violation::Utf8Invalid),
+                    (0x80, Violation::Utf8Invalid),
+                    (0, Violation::NullCharacter),
+                ] {
+                    let mut bytes = String::from("a").repeat(length).into_bytes();
+                    bytes[at] = byte;
+                    for version in [Version::V311, Version::V5] {
+                        assert_eq!(check_filter_bytes(version, &bytes), Err(violation));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shared_filters_are_those_of_version_5() {
+        for (text, violation) in [
+            ("$share/g/a", None),
+            ("$share/é/#", None),
+            ("$share", None),
+            ("$share/", Some(Violation::ShareNameInvalid)),
+            ("$share/+/a", Some(Violation::ShareNameInvalid)),
+            ("$share/#", Some(Violation::ShareNameInvalid)),
+            ("$share//a", Some(Violation::ShareNameInvalid)),
+            ("$share/g/a#", Some(Violation::TopicFilterWildcard)),
+            ("$share/g/", Some(Violation::ShareNameInvalid)),
+        ] {
+            let checked = check_filter_bytes(Version::V5, text.as_bytes());
+            assert_eq!(checked.err(), violation, "{text:?}");
+            assert_eq!(
+                checked,
+                check_filter(Version::V5, text).map_err(Violation::from)
+            );
+            let before_v5 = check_filter_bytes(Version::V311, text.as_bytes());
+            assert_eq!(before_v5.is_ok(), is_filter(text), "{text:?}");
+        }
+    }
+}

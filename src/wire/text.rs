@@ -7,24 +7,33 @@
 
 use crate::violation::Violation;
 
-/// A string field.
-pub(crate) fn string(bytes: &[u8]) -> Result<&str, Violation> {
-    if contains::<false>(bytes) {
-        return Err(Violation::NullCharacter);
-    }
-    core::str::from_utf8(bytes).map_err(|_| Violation::Utf8Invalid)
-}
-
-/// A topic name. An empty one passes: only its place tells whether it may be empty.
+/// The characters of a string.
 #[inline(always)]
-pub(crate) fn topic_name(bytes: &[u8], wildcard: Violation) -> Result<&str, Violation> {
-    if contains::<true>(bytes) {
-        return Err(forbidden(bytes, wildcard));
-    }
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Violation> {
     core::str::from_utf8(bytes).map_err(|_| Violation::Utf8Invalid)
 }
 
-/// The rules of [`string`], for bytes that are read as a string later.
+/// What is forbidden in a string, be it UTF-8 or not.
+#[inline(always)]
+pub(crate) fn check_characters(bytes: &[u8]) -> Result<(), Violation> {
+    if contains::<false>(bytes) {
+        Err(Violation::NullCharacter)
+    } else {
+        Ok(())
+    }
+}
+
+/// What is forbidden in a topic name, be it UTF-8 or not. An empty one passes: only its place tells whether it may be empty.
+#[inline(always)]
+pub(crate) fn check_name_characters(bytes: &[u8], wildcard: Violation) -> Result<(), Violation> {
+    if contains::<true>(bytes) {
+        Err(forbidden(bytes, wildcard))
+    } else {
+        Ok(())
+    }
+}
+
+/// All that makes a string, of bytes that are read as one later.
 #[inline(always)]
 pub(crate) fn check_string_bytes(bytes: &[u8]) -> Result<(), Violation> {
     if is_plain::<false>(bytes) {
@@ -33,42 +42,36 @@ pub(crate) fn check_string_bytes(bytes: &[u8]) -> Result<(), Violation> {
     look_closer(bytes)
 }
 
-#[inline(never)]
-fn look_closer(bytes: &[u8]) -> Result<(), Violation> {
-    string(bytes).map(drop)
-}
-
-/// The rules of [`topic_name`], for bytes that are read as a string later.
+/// All that makes a topic name, of bytes that are read as one later.
 #[inline(always)]
 pub(crate) fn check_topic_name_bytes(bytes: &[u8], wildcard: Violation) -> Result<(), Violation> {
     if is_plain::<true>(bytes) {
         return Ok(());
     }
-    look_closer_at_topic_name(bytes, wildcard)
+    look_closer_at_name(bytes, wildcard)
 }
 
 #[inline(never)]
-fn look_closer_at_topic_name(bytes: &[u8], wildcard: Violation) -> Result<(), Violation> {
-    topic_name(bytes, wildcard).map(drop)
+fn look_closer(bytes: &[u8]) -> Result<(), Violation> {
+    check_characters(bytes)?;
+    utf8(bytes).map(drop)
 }
 
-/// The same for text that is known to be UTF-8.
+#[inline(never)]
+fn look_closer_at_name(bytes: &[u8], wildcard: Violation) -> Result<(), Violation> {
+    check_name_characters(bytes, wildcard)?;
+    utf8(bytes).map(drop)
+}
+
+/// All that makes a string of text.
 pub(crate) fn check_string(text: &str) -> Result<(), Violation> {
-    if contains::<false>(text.as_bytes()) {
-        Err(Violation::NullCharacter)
-    } else {
-        Ok(())
-    }
+    check_characters(text.as_bytes())
 }
 
-/// The same for text that is known to be UTF-8.
+/// All that makes a topic name of text.
 #[inline(always)]
 pub(crate) fn check_topic_name(text: &str, wildcard: Violation) -> Result<(), Violation> {
-    if contains::<true>(text.as_bytes()) {
-        Err(forbidden(text.as_bytes(), wildcard))
-    } else {
-        Ok(())
-    }
+    check_name_characters(text.as_bytes(), wildcard)
 }
 
 /// Which of the two rules a topic name breaks that contains one of the three characters.
@@ -94,7 +97,7 @@ fn contains<const WILDCARDS: bool>(bytes: &[u8]) -> bool {
 }
 
 /// Whether all is ASCII, which is UTF-8 as it stands, and there is no U+0000, and with `WILDCARDS` no wildcard. That makes
-/// nearly all strings good, without the `str` that only [`core::str::from_utf8`] can make.
+/// nearly all strings good, at less than the `str` costs that only [`core::str::from_utf8`] makes.
 #[inline(always)]
 fn is_plain<const WILDCARDS: bool>(bytes: &[u8]) -> bool {
     // What is 0 gets the high bit, which ASCII has not.
@@ -153,6 +156,20 @@ fn any_in_chunks<const N: usize>(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> O
 mod tests {
     use super::*;
     use alloc::vec;
+
+    /// A string field, taken in both ways.
+    fn string(bytes: &[u8]) -> Result<&str, Violation> {
+        let string = check_characters(bytes).and_then(|()| utf8(bytes));
+        assert_eq!(check_string_bytes(bytes), string.map(drop), "{bytes:x?}");
+        string
+    }
+
+    fn topic_name(bytes: &[u8], wildcard: Violation) -> Result<&str, Violation> {
+        let name = check_name_characters(bytes, wildcard).and_then(|()| utf8(bytes));
+        let checked = check_topic_name_bytes(bytes, wildcard);
+        assert_eq!(checked, name.map(drop), "{bytes:x?}");
+        name
+    }
 
     /// Each forbidden byte at each place of each length around the chunk size, among all other bytes.
     #[test]
