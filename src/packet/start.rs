@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::{DecodeOptions, FixedHeader, Frame, Packet, Publish, header_error};
+use super::{DecodeOptions, FixedHeader, Frame, Packet, Publish, characters, header_error};
 use crate::types::{PacketType, Version};
 use crate::violation::{DecodeError, Violation};
 use crate::wire::EncodeError;
@@ -102,7 +102,12 @@ impl<'a> PacketStart<'a> {
         if large && header.packet_type == PacketType::Publish {
             return Ok(PublishHead::decode(version, options, &header, input)?.map(Self::Head));
         }
-        Ok(Packet::decode_behind(version, options, header, input)?.map(Self::Whole))
+        let packet = if options.control_characters_refused {
+            characters::decode(version, options, input)?
+        } else {
+            Packet::decode_behind(version, options, header, input)?
+        };
+        Ok(packet.map(Self::Whole))
     }
 }
 
@@ -169,7 +174,13 @@ impl<'a> PublishHead<'a> {
             header_length,
             body,
         };
-        let Some(Packet::Publish(publish)) = Publish::decode(&frame)? else {
+        let Some(packet) = Publish::decode(&frame)? else {
+            return Ok(None);
+        };
+        if options.control_characters_refused {
+            characters::check(version, &packet, input)?;
+        }
+        let Packet::Publish(publish) = packet else {
             return Ok(None);
         };
         let head_length = body.len() - publish.payload.len();
