@@ -245,8 +245,8 @@ struct Extent {
 }
 
 impl Extent {
-    /// What the beginning `body` of a body tells. Where a field runs past the end of the packet, its length alone tells that, and
-    /// is all that is waited for.
+    /// What the beginning `body` of a body tells. Where a field runs past the end of the packet, its length alone
+    /// tells that, and is all that is waited for.
     fn of_head(version: Version, first: u8, remaining_length: usize, body: &[u8]) -> Self {
         let up_to = |field: usize, end: usize| Self {
             end: end.min(remaining_length),

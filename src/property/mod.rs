@@ -291,8 +291,8 @@ fn flag(reader: &mut Reader<'_>) -> Option<bool> {
     Some(reader.u8().ok()? == 1)
 }
 
-/// Checks the value of the property `id` and moves the reader behind it. Gives the value if it is an integer, and 0 if not. An
-/// identifier that the table does not have is taken for a cut one.
+/// Checks the value of the property `id` and moves the reader behind it. Gives the value if it is an integer, and 0
+/// if not. An identifier that the table does not have is taken for a cut one.
 #[inline(always)]
 fn check_value(id: u8, reader: &mut Reader<'_>) -> Result<u32, Fault> {
     let before = *reader;

@@ -412,8 +412,8 @@ pub(crate) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Reads and checks a block, and shows to `visit` on the way each property that is a field of its packet. All of these are
-    /// integers.
+    /// Reads and checks a block, and shows to `visit` on the way each property that is a field of its packet; all
+    /// of these are integers.
     ///
     /// A property that is cut short by the end of its block is a fault of the property; what stands behind the
     /// block is out of the reader's reach.

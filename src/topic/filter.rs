@@ -137,11 +137,11 @@ fn check(version: Version, text: &str) -> Result<usize, TopicError> {
 const ONES: u64 = u64::from_le_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
 
-/// Whether there is a character, but no U+0000, and each wildcard fills its level, `#` the last one; and with `ASCII`, whether all
-/// is ASCII.
+/// Whether there is a character, but no U+0000, and each wildcard fills its level, `#` the last one; and with `ASCII`,
+/// whether all is ASCII.
 ///
-/// Each byte is looked at together with the one before it, many pairs at a time and without a branch among them: nearly all filters
-/// are good to their end.
+/// Each byte is looked at together with the one before it, many pairs at a time and without a branch among them:
+/// nearly all filters are good to their end.
 #[inline(always)]
 fn well_formed<const ASCII: bool>(filter: &[u8]) -> bool {
     let refused = |byte: u8| byte == 0 || ASCII && byte >= 0x80;

@@ -37,9 +37,9 @@ impl fmt::Debug for Fault {
     }
 }
 
-/// The rest of a packet as text, if with all that stands between its strings it is text, as that of most CONNECTs is. Each string is then
-/// a part of it, and `core::str::from_utf8` runs once: on the short strings of MQTT it takes longer than everything
-/// else together.
+/// The rest of a packet as text, if with all that stands between its strings it is text, as that of most CONNECTs
+/// is. Each string is then a part of it, and `core::str::from_utf8` runs once: on strings as short as those of MQTT
+/// it takes longer than everything else together.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Row<'a>(Option<&'a str>);
 

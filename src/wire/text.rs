@@ -2,7 +2,7 @@
 //! MQTT-1.5.3-2], and for topic names without wildcards [MQTT-4.7.0-1; 3.1.1: MQTT-4.7.1-1].
 //!
 //! The forbidden characters are single bytes that no other character of UTF-8 contains, so they can be looked
-//! for in the bytes. The search leaves at the end only, never early: without a branch inside, eight
+//! for in the bytes. The search does not leave in the middle of a chunk: without a branch inside, all its
 //! bytes are looked at together, and nearly all strings are good to their end.
 
 use crate::violation::Violation;
@@ -23,7 +23,8 @@ pub(crate) fn check_characters(bytes: &[u8]) -> Result<(), Violation> {
     }
 }
 
-/// What is forbidden in a topic name, be it UTF-8 or not. An empty one passes: only its place tells whether it may be empty.
+/// What is forbidden in a topic name, be it UTF-8 or not. An empty one passes: only its place tells whether it may
+/// be empty.
 #[inline(always)]
 pub(crate) fn check_name_characters(bytes: &[u8], wildcard: Violation) -> Result<(), Violation> {
     if contains::<true>(bytes) {
@@ -96,8 +97,8 @@ fn contains<const WILDCARDS: bool>(bytes: &[u8]) -> bool {
     })
 }
 
-/// Whether all is ASCII, which is UTF-8 as it stands, and there is no U+0000, and with `WILDCARDS` no wildcard. That makes
-/// nearly all strings good, at less than the `str` costs that only [`core::str::from_utf8`] makes.
+/// Whether all is ASCII, which is UTF-8 as it stands, and there is no U+0000, and with `WILDCARDS` no wildcard. That
+/// makes nearly all strings good, and is cheaper than a `str`, which only [`core::str::from_utf8`] makes.
 #[inline(always)]
 fn is_plain<const WILDCARDS: bool>(bytes: &[u8]) -> bool {
     // What is 0 gets the high bit, which ASCII has not.
@@ -110,8 +111,8 @@ fn is_plain<const WILDCARDS: bool>(bytes: &[u8]) -> bool {
     })
 }
 
-/// 0 for a wildcard and nothing else: the two, 0x23 and 0x2B, differ in one bit. All is put into one comparison, since from
-/// several the compiler makes branches.
+/// 0 for a wildcard and nothing else: the two, 0x23 and 0x2B, differ in one bit. All is put into one comparison,
+/// since from several the compiler makes branches.
 #[inline(always)]
 const fn unless_wildcard(byte: u8) -> u8 {
     byte & !(b'#' ^ b'+') ^ b'#'

@@ -157,9 +157,8 @@ fn what_cannot_be_sent() {
     }
 }
 
-/// Every body of few bytes, and every change of a body with all parts, with any remaining length that could be said of it:
-/// where the whole packet is refused, so is the head, for the same and no later than with its last byte; where it is
-/// not, the head is that of the packet.
+/// Every change of a byte in a body with all parts, cut at any length: where the whole packet is refused, so is the
+/// head, for the same and no later than with its last byte; where it is not, the head is that of the packet.
 #[test]
 fn a_head_is_refused_as_the_packet_is() {
     let all = b"\x00\x02ab\x00\x07\x0A\x23\x00\x01\x03\x00\x01t\x0B\x80\x01!?";
