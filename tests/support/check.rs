@@ -1,7 +1,8 @@
 // What must hold for any bytes and for any packet; included by the fuzz targets and by the tests.
 
 use sansio_mqtt::{
-    DecodeOptions, EncodeError, MAXIMUM_PACKET_SIZE, Packet, PacketType, Role, Version, Violation,
+    DecodeError, DecodeOptions, EncodeError, MAXIMUM_PACKET_SIZE, Packet, PacketStart, PacketType,
+    PublishHead, Role, Version, Violation,
 };
 
 /// Takes `bytes` as a stream and checks every packet in it, in every version and from every sender. Gives the number of packets.
@@ -26,7 +27,9 @@ fn check_stream_with(version: Version, options: &DecodeOptions, bytes: &[u8]) ->
     let mut input = bytes;
     loop {
         let before = input;
-        match Packet::decode(version, options, &mut input) {
+        let result = Packet::decode(version, options, &mut input);
+        check_start(version, options, before, &result);
+        match result {
             Ok(Some(packet)) => {
                 assert!(input.len() < before.len(), "no progress");
                 let taken = &before[..before.len() - input.len()];
@@ -48,6 +51,30 @@ fn check_stream_with(version: Version, options: &DecodeOptions, bytes: &[u8]) ->
                 return packets;
             }
         }
+    }
+}
+
+/// The head of a PUBLISH is that of the packet, and refused as the packet is; and other packets come as they do.
+fn check_start(
+    version: Version,
+    options: &DecodeOptions,
+    bytes: &[u8],
+    whole: &Result<Option<Packet<'_>>, DecodeError>,
+) {
+    let options = options.with_whole_publish_limit(0);
+    let mut input = bytes;
+    let start = PacketStart::decode(version, &options, &mut input);
+    match (whole, start) {
+        (Ok(Some(Packet::Publish(publish))), Ok(Some(PacketStart::Head(head)))) => {
+            let length = u32::try_from(publish.payload.len()).unwrap();
+            assert_eq!(head, PublishHead::new(*publish, length));
+            assert_eq!(head.payload().take(&mut input), publish.payload);
+        }
+        (Ok(Some(packet)), start) => assert_eq!(start, Ok(Some(PacketStart::Whole(*packet)))),
+        (Err(error), start) => assert_eq!(start, Err(*error)),
+        // The head of a packet that is not all there may be there, or be refused.
+        (Ok(None), Ok(Some(PacketStart::Whole(packet)))) => panic!("not there: {packet:?}"),
+        (Ok(None), _) => {}
     }
 }
 
