@@ -329,7 +329,7 @@ mod tests {
             (
                 V311,
                 b"\xA2\x06\x00\x01\x00\x02a#",
-                Violation::TopicFilterWildcard,
+                Violation::MultiLevelWildcardMisplaced,
                 4,
             ),
             (
@@ -369,7 +369,7 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(found, Unsubscribe::new(id(1), &["a#"]).into());
-        unsendable(V311, found, Violation::TopicFilterWildcard);
+        unsendable(V311, found, Violation::MultiLevelWildcardMisplaced);
     }
 
     #[test]
@@ -384,7 +384,7 @@ mod tests {
             unsendable(
                 version,
                 Unsubscribe::new(id(1), &["a", "#/a"]),
-                Violation::TopicFilterWildcard,
+                Violation::MultiLevelWildcardMisplaced,
             );
             unsendable(
                 version,

@@ -109,7 +109,9 @@ fn check_decoded(version: Version, options: &DecodeOptions, taken: &[u8], packet
         // What was let pass on the way in is checked on the way out.
         Err(EncodeError::Violation(
             Violation::TopicFilterEmpty
-            | Violation::TopicFilterWildcard
+            | Violation::MultiLevelWildcardMisplaced
+            | Violation::SingleLevelWildcardMisplaced
+            | Violation::ShareNameEmpty
             | Violation::ShareNameInvalid,
         )) if options.unchecked_filters() => return,
         Err(error) => panic!("decoded but refused: {error}: {packet:?}"),
