@@ -37,6 +37,8 @@ pub struct Options {
     automatic_topic_aliases: u16,
     manual_acknowledgement: bool,
     answer_invalid_filters: bool,
+    control_characters_refused: bool,
+    accept_v31: bool,
 }
 
 impl Options {
@@ -59,6 +61,8 @@ impl Options {
             automatic_topic_aliases: 0,
             manual_acknowledgement: false,
             answer_invalid_filters: false,
+            control_characters_refused: false,
+            accept_v31: false,
         }
     }
 
@@ -188,6 +192,24 @@ impl Options {
         self
     }
 
+    /// Whether a packet from the peer is malformed if one of its strings has a control character or a
+    /// noncharacter: both standards let the receiver choose. See
+    /// [`DecodeOptions`](crate::DecodeOptions::with_control_characters_refused). Default `false`.
+    #[must_use]
+    pub const fn with_control_characters_refused(mut self, refused: bool) -> Self {
+        self.control_characters_refused = refused;
+        self
+    }
+
+    /// Server: accept MQTT 3.1 (`MQIsdp`, level 3) too, see
+    /// [`ServerConnection`](crate::ServerConnection#towards-a-31-client). Default `false`: such a
+    /// CONNECT is answered with CONNACK 0x01 (MQTT-3.1.2-2, in 3.1.1 and in 5.0).
+    #[must_use]
+    pub const fn with_accept_v31(mut self, accept: bool) -> Self {
+        self.accept_v31 = accept;
+        self
+    }
+
     /// See [`with_receive_maximum`](Self::with_receive_maximum).
     #[must_use]
     pub const fn receive_maximum(&self) -> u16 {
@@ -264,6 +286,18 @@ impl Options {
     #[must_use]
     pub const fn answer_invalid_filters(&self) -> bool {
         self.answer_invalid_filters
+    }
+
+    /// See [`with_control_characters_refused`](Self::with_control_characters_refused).
+    #[must_use]
+    pub const fn control_characters_refused(&self) -> bool {
+        self.control_characters_refused
+    }
+
+    /// See [`with_accept_v31`](Self::with_accept_v31).
+    #[must_use]
+    pub const fn accept_v31(&self) -> bool {
+        self.accept_v31
     }
 }
 

@@ -12,7 +12,7 @@ use crate::wire::{EncodeError, Fault, Reader};
 pub struct Ack<'a> {
     /// That of the PUBLISH.
     pub packet_id: PacketId,
-    /// In 3.1.1 always [`ReasonCode::Success`].
+    /// Before 5.0 always [`ReasonCode::Success`].
     pub reason: ReasonCode,
     /// 5.0: Reason String and User Properties.
     pub properties: Properties<'a>,
@@ -99,7 +99,7 @@ impl<'a> Ack<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{BOTH, decodes, id, refused, refused_from, unsendable, valid};
+    use super::super::tests::{ALL, decodes, id, refused, refused_from, unsendable, valid};
     use super::*;
     use crate::packet::Packet;
     use crate::property::Property;
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn valid_packets() {
         for (packet_type, first, wrap) in ACKS {
-            for version in BOTH {
+            for version in ALL {
                 valid(version, &[first, 2, 0x12, 0x34], wrap(Ack::new(id(0x1234))));
             }
             let ack = Ack::new(id(1));
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn invalid_packets() {
         for (_, first, _) in ACKS {
-            for version in BOTH {
+            for version in ALL {
                 refused(version, &[first, 2, 0, 0], Violation::PacketIdZero, 2);
                 refused(version, &[first, 0], Violation::Truncated, 2);
                 refused(version, &[first, 1, 1], Violation::Truncated, 2);

@@ -77,7 +77,7 @@ impl<'a> Auth<'a> {
 
     #[inline(never)]
     pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
-        if version == Version::V311 {
+        if version != Version::V5 {
             return Err(EncodeError::NeedsV5);
         }
         check_reason(self.reason, PacketType::Auth)?;

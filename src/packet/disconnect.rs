@@ -74,7 +74,7 @@ impl<'a> Disconnect<'a> {
 
     #[inline(never)]
     pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
-        if version == Version::V311 && self.reason != ReasonCode::NORMAL_DISCONNECTION {
+        if version != Version::V5 && self.reason != ReasonCode::NORMAL_DISCONNECTION {
             return Err(EncodeError::NeedsV5);
         }
         check_reason(self.reason, PacketType::Disconnect)?;

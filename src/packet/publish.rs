@@ -24,7 +24,7 @@ use crate::wire::{EncodeError, Fault, Reader};
 /// ```
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub struct Publish<'a> {
-    /// The message may have been sent before. Only with QoS 1 and 2 [MQTT-3.3.1-2].
+    /// The message may have been sent before. Only with QoS 1 and 2 [MQTT-3.3.1-2]; 3.1 does not say so.
     pub dup: bool,
     /// The quality of service of this hop.
     pub qos: QoS,
@@ -73,7 +73,7 @@ impl<'a> Publish<'a> {
             Err(fault) => return Err(frame.error(fault)),
         };
         match (frame.version, reader.rest()) {
-            (Version::V311, payload) | (Version::V5, [0, payload @ ..]) => {
+            (Version::V31 | Version::V311, payload) | (Version::V5, [0, payload @ ..]) => {
                 // [MQTT-4.7.3-1]
                 if topic.is_empty() {
                     return Err(frame.error(frame.reader().fault(Violation::TopicNameEmpty)));
@@ -184,7 +184,7 @@ impl<'a> Publish<'a> {
     /// Not inlined, like that of every packet, so that what one needs of the stack is not made ready for another.
     #[inline(never)]
     pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
-        self.check_front()?;
+        self.check_front(version)?;
         if !self.is_plain() {
             return self.write_with_properties(version, out);
         }
@@ -294,8 +294,8 @@ impl<'a> Publish<'a> {
 
     /// The flags, and what stands in front of the properties.
     #[inline(always)]
-    fn check_front(&self) -> Result<(), EncodeError> {
-        if self.dup && self.qos == QoS::AtMostOnce {
+    fn check_front(&self, version: Version) -> Result<(), EncodeError> {
+        if self.dup && self.qos == QoS::AtMostOnce && version != Version::V31 {
             return Err(Violation::DupWithQos0.into());
         }
         if self.packet_id.is_some() != (self.qos != QoS::AtMostOnce) {

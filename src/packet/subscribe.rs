@@ -16,7 +16,7 @@ const NO_LOCAL: u8 = 0x04;
 const RETAIN_AS_PUBLISHED: u8 = 0x08;
 const RETAIN_HANDLING_SHIFT: u32 = 4;
 
-/// How a subscription is to be served (5.0, section 3.8.3.1). 3.1.1 has the QoS only.
+/// How a subscription is to be served (5.0, section 3.8.3.1). Before 5.0 there is the QoS only.
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug, Default)]
 pub struct SubscriptionOptions {
     /// The highest QoS that the client wants.
@@ -54,7 +54,8 @@ pub struct Subscribe<'a> {
 pub struct Suback<'a> {
     /// That of the SUBSCRIBE.
     pub packet_id: PacketId,
-    /// One for each subscription, in their order [MQTT-3.9.3-1]. In 3.1.1: 0x00, 0x01, 0x02 and 0x80 only.
+    /// One for each subscription, in their order [MQTT-3.9.3-1]. In 3.1.1: 0x00, 0x01, 0x02 and 0x80 only; in 3.1 no
+    /// 0x80 either.
     pub reason_codes: ReasonCodes<'a>,
     /// 5.0: Reason String and User Properties.
     pub properties: Properties<'a>,
@@ -103,9 +104,10 @@ impl SubscriptionOptions {
 
     #[inline(always)]
     fn from_byte(version: Version, byte: u8) -> Result<Self, Violation> {
-        // 5.0: [MQTT-3.8.3-5]; 3.1.1: [MQTT-3.8.3-4]
+        // 5.0: [MQTT-3.8.3-5]; 3.1.1: [MQTT-3.8.3-4]; 3.1 does not use the bits (section 3.8), and no value with one
+        // of them set is a QoS.
         let reserved = match version {
-            Version::V311 => 0b1111_1100,
+            Version::V31 | Version::V311 => 0b1111_1100,
             Version::V5 => 0b1100_0000,
         };
         if byte & reserved != 0 {
@@ -160,7 +162,7 @@ impl<'a> Subscription<'a> {
 
     fn check(&self, version: Version) -> Result<(), EncodeError> {
         check_filter(version, self.filter)?;
-        if version == Version::V311 && self.options != SubscriptionOptions::new(self.options.qos) {
+        if version != Version::V5 && self.options != SubscriptionOptions::new(self.options.qos) {
             return Err(EncodeError::NeedsV5);
         }
         Ok(check_no_local(self.filter, self.options)?)
@@ -216,7 +218,7 @@ impl<'a> Subscribe<'a> {
         let packet_id = reader.packet_id()?;
         let properties = match version {
             Version::V5 => Properties::read(reader, Context::SUBSCRIBE)?,
-            Version::V311 => Properties::EMPTY,
+            Version::V31 | Version::V311 => Properties::EMPTY,
         };
         let bytes = reader.rest();
         if bytes.is_empty() {
@@ -303,13 +305,30 @@ impl<'a> Subscribe<'a> {
 }
 
 impl<'a> Subscriptions<'a> {
+    /// As many subscriptions from the beginning of `bytes` as are good in 5.0.
+    #[cfg(feature = "arbitrary")]
+    pub(crate) fn legal_prefix(bytes: &'a [u8]) -> Self {
+        let mut reader = Reader::new(bytes, 0);
+        let (mut rest, mut count) = (bytes, 0);
+        while Subscription::decode(Version::V5, false, &mut reader).is_ok() {
+            count += 1;
+            rest = reader.rest();
+        }
+        let length = bytes.len() - rest.len();
+        Self(List::Block {
+            bytes: bytes.get(..length).unwrap_or_default(),
+            count,
+            checked: Some(Version::V5),
+        })
+    }
+
     /// The subscriptions in the order of the packet.
     pub fn iter(&self) -> impl Iterator<Item = Subscription<'a>> + Clone + use<'a> {
         let (block, slice) = match self.0 {
             List::Block { bytes, .. } => (bytes, &[][..]),
             List::Slice(slice) => (&[][..], slice),
         };
-        // The block has been checked: by the rules of 5.0 it reads as by those of 3.1.1, which are narrower.
+        // The block has been checked: by the rules of 5.0 it reads as by those of the others, which are narrower.
         let mut reader = Reader::new(block, 0);
         let block =
             core::iter::from_fn(move || Subscription::decode(Version::V5, true, &mut reader).ok());
@@ -383,7 +402,7 @@ impl<'a> Suback<'a> {
         let packet_id = reader.packet_id()?;
         let properties = match frame.version {
             Version::V5 => Properties::read(reader, Context::ACK)?,
-            Version::V311 => Properties::EMPTY,
+            Version::V31 | Version::V311 => Properties::EMPTY,
         };
         let reason_codes = ReasonCodes::decode(frame, reader)?;
         Ok(Self {
@@ -397,7 +416,8 @@ impl<'a> Suback<'a> {
     ///
     /// # Errors
     ///
-    /// See [`Packet::encode`](crate::Packet::encode). [`EncodeError::NeedsV5`] for a failure other than 0x80 in 3.1.1.
+    /// See [`Packet::encode`](crate::Packet::encode). [`EncodeError::NeedsV5`] for a failure other than 0x80 before
+    /// 5.0, [`EncodeError::NeedsV311`] for 0x80 in 3.1.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         self.write(version, out)
     }
@@ -460,6 +480,16 @@ impl<'a> ReasonCodes<'a> {
         Ok(Self(Codes::Block(bytes)))
     }
 
+    /// As many codes from the beginning of `bytes` as this packet may carry in 5.0.
+    #[cfg(feature = "arbitrary")]
+    pub(crate) fn legal_prefix(packet_type: PacketType, bytes: &'a [u8]) -> Self {
+        let is_good = |&byte: &u8| {
+            ReasonCode::from_u8(byte).is_some_and(|code| code.allowed_in(packet_type, None))
+        };
+        let length = bytes.iter().take_while(|byte| is_good(byte)).count();
+        Self(Codes::Block(bytes.get(..length).unwrap_or_default()))
+    }
+
     /// The codes in the order of the packet.
     pub fn iter(&self) -> impl Iterator<Item = ReasonCode> + Clone + use<'a> {
         let (block, slice) = match self.0 {
@@ -499,6 +529,8 @@ impl<'a> ReasonCodes<'a> {
             check_reason(code, packet_type)?;
             if is_allowed(code, packet_type, version) {
                 Ok(())
+            } else if version == Version::V31 && is_allowed(code, packet_type, Version::V311) {
+                Err(EncodeError::NeedsV311)
             } else {
                 Err(EncodeError::NeedsV5)
             }
@@ -513,11 +545,12 @@ impl<'a> ReasonCodes<'a> {
     }
 }
 
-/// 5.0: [MQTT-3.9.3-2, MQTT-3.11.3-2]; 3.1.1, SUBACK only: [MQTT-3.9.3-2].
+/// 5.0: [MQTT-3.9.3-2, MQTT-3.11.3-2]; 3.1.1, SUBACK only: [MQTT-3.9.3-2]; 3.1, SUBACK only: section 3.9.
 fn is_allowed(code: ReasonCode, packet_type: PacketType, version: Version) -> bool {
     match version {
         Version::V5 => code.allowed_in(packet_type, None),
         Version::V311 => code.granted_qos().is_some() || code == ReasonCode::UnspecifiedError,
+        Version::V31 => code.granted_qos().is_some(),
     }
 }
 

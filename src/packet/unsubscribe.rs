@@ -67,7 +67,7 @@ impl<'a> Unsubscribe<'a> {
         let packet_id = reader.packet_id()?;
         let properties = match version {
             Version::V5 => Properties::read(reader, Context::UNSUBSCRIBE)?,
-            Version::V311 => Properties::EMPTY,
+            Version::V31 | Version::V311 => Properties::EMPTY,
         };
         let bytes = reader.rest();
         if bytes.is_empty() {
@@ -150,6 +150,23 @@ impl<'a> Unsubscribe<'a> {
 }
 
 impl<'a> TopicFilters<'a> {
+    /// As many filters from the beginning of `bytes` as are good in 5.0.
+    #[cfg(feature = "arbitrary")]
+    pub(crate) fn legal_prefix(bytes: &'a [u8]) -> Self {
+        let mut reader = Reader::new(bytes, 0);
+        let (mut rest, mut count) = (bytes, 0);
+        while decode_filter(Version::V5, false, &mut reader).is_ok() {
+            count += 1;
+            rest = reader.rest();
+        }
+        let length = bytes.len() - rest.len();
+        Self(List::Block {
+            bytes: bytes.get(..length).unwrap_or_default(),
+            count,
+            checked: Some(Version::V5),
+        })
+    }
+
     /// The filters in the order of the packet.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         let (block, slice) = match self.0 {
@@ -227,7 +244,7 @@ impl<'a> Unsuback<'a> {
     pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let packet_id = reader.packet_id()?;
         Ok(match frame.version {
-            Version::V311 => Self::new(packet_id, ReasonCodes::EMPTY),
+            Version::V31 | Version::V311 => Self::new(packet_id, ReasonCodes::EMPTY),
             Version::V5 => Self {
                 packet_id,
                 properties: Properties::read(reader, Context::ACK)?,
@@ -264,8 +281,8 @@ impl<'a> Unsuback<'a> {
     pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
         self.properties.check_block(version, Context::ACK)?;
         match version {
-            Version::V311 if self.reason_codes.is_empty() => {}
-            Version::V311 => return Err(EncodeError::NeedsV5),
+            Version::V31 | Version::V311 if self.reason_codes.is_empty() => {}
+            Version::V31 | Version::V311 => return Err(EncodeError::NeedsV5),
             Version::V5 => self.reason_codes.check(PacketType::Unsuback, version)?,
         }
         let properties = self.properties.measure(version);
@@ -287,7 +304,7 @@ impl<'a> Unsuback<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{BOTH, id, refused, unsendable, valid};
+    use super::super::tests::{ALL, id, refused, unsendable, valid};
     use super::super::{DecodeOptions, Packet};
     use super::*;
     use crate::property::Property;
@@ -383,7 +400,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent() {
-        for version in BOTH {
+        for version in ALL {
             let none: [&str; 0] = [];
             unsendable(
                 version,

@@ -234,8 +234,8 @@ impl<'a> Properties<'a> {
         context: Context,
     ) -> Result<(), EncodeError> {
         match version {
-            Version::V311 if self.is_empty() => Ok(()),
-            Version::V311 => Err(EncodeError::NeedsV5),
+            Version::V31 | Version::V311 if self.is_empty() => Ok(()),
+            Version::V31 | Version::V311 => Err(EncodeError::NeedsV5),
             Version::V5 => self.check(context),
         }
     }

@@ -4,14 +4,15 @@ use sansio_mqtt::{
     DecodeOptions, EncodeError, MAXIMUM_PACKET_SIZE, Packet, PacketType, Role, Version, Violation,
 };
 
-/// Takes `bytes` as a stream and checks every packet in it, in both versions and from every sender. Gives the number of packets.
+/// Takes `bytes` as a stream and checks every packet in it, in every version and from every sender. Gives the number of packets.
 pub(crate) fn check_stream(bytes: &[u8]) -> usize {
     let mut packets = 0;
-    for version in [Version::V311, Version::V5] {
+    for version in [Version::V31, Version::V311, Version::V5] {
         for sender in [None, Some(Role::Client), Some(Role::Server)] {
             for unchecked_filters in [false, true] {
                 let options = DecodeOptions::new()
                     .with_sender(sender)
+                    .with_accept_v31(version == Version::V31)
                     .with_unchecked_filters(unchecked_filters);
                 packets += check_stream_with(version, &options, bytes);
             }
@@ -94,7 +95,8 @@ fn check_decoded(version: Version, options: &DecodeOptions, taken: &[u8], packet
 pub(crate) fn check_encoded(version: Version, packet: &Packet<'_>, bytes: &[u8]) {
     assert_eq!(packet.encoded_len(version), bytes.len(), "{packet:?}");
     let mut input = bytes;
-    let decoded = match Packet::decode(version, &DecodeOptions::new(), &mut input) {
+    let options = DecodeOptions::new().with_accept_v31(true);
+    let decoded = match Packet::decode(version, &options, &mut input) {
         Ok(Some(decoded)) => decoded,
         other => panic!("encoded but refused: {other:?}: {packet:?}"),
     };
@@ -104,6 +106,48 @@ pub(crate) fn check_encoded(version: Version, packet: &Packet<'_>, bytes: &[u8])
     let mut again = Vec::new();
     decoded.encode(version, &mut again).unwrap();
     assert_eq!(again, bytes, "not a fixed point: {packet:?}");
+    check_slice(version, &decoded, Ok(bytes));
+}
+
+/// A slice gets what a `Vec` gets: these bytes or this refusal.
+fn check_slice(version: Version, packet: &Packet<'_>, expected: Result<&[u8], EncodeError>) {
+    const BEFORE: u8 = 0xA5;
+    let length = expected.map_or(0, <[u8]>::len);
+    for room in [length + 1000, length, length.saturating_sub(1), 0] {
+        for write in [Packet::encode_to_slice, write_by_itself] {
+            let mut out = vec![BEFORE; room];
+            let written = write(packet, version, &mut out);
+            let expected = match expected {
+                Ok(_) if room < length => Err(EncodeError::BufferTooSmall { needed: length }),
+                expected => expected,
+            };
+            assert_eq!(written, expected.map(<[u8]>::len), "{packet:?}");
+            let (front, behind) = out.split_at(expected.map_or(0, <[u8]>::len));
+            assert_eq!(front, expected.unwrap_or_default(), "{packet:?}");
+            let untouched = behind.iter().all(|&byte| byte == BEFORE);
+            assert!(untouched, "written behind the packet: {packet:?}");
+        }
+    }
+}
+
+/// Through the packet's own struct where that can be encoded.
+fn write_by_itself(
+    packet: &Packet<'_>,
+    version: Version,
+    out: &mut [u8],
+) -> Result<usize, EncodeError> {
+    match packet {
+        Packet::Connect(packet) => packet.encode_to_slice(out),
+        Packet::Connack(packet) => packet.encode_to_slice(version, out),
+        Packet::Publish(packet) => packet.encode_to_slice(version, out),
+        Packet::Subscribe(packet) => packet.encode_to_slice(version, out),
+        Packet::Suback(packet) => packet.encode_to_slice(version, out),
+        Packet::Unsubscribe(packet) => packet.encode_to_slice(version, out),
+        Packet::Unsuback(packet) => packet.encode_to_slice(version, out),
+        Packet::Disconnect(packet) => packet.encode_to_slice(version, out),
+        Packet::Auth(packet) => packet.encode_to_slice(version, out),
+        other => other.encode_to_slice(version, out),
+    }
 }
 
 /// Encodes any packet, legal or not. Gives its bytes if it was not refused.
@@ -117,10 +161,12 @@ pub(crate) fn check_encode(version: Version, packet: &Packet<'_>) -> Option<Vec<
     match encoded {
         Ok(()) => {
             check_encoded(version, packet, bytes);
+            check_slice(version, packet, Ok(bytes));
             Some(bytes.to_vec())
         }
         Err(error) => {
             assert_eq!(bytes, [], "refused with {error}, yet written: {packet:?}");
+            check_slice(version, packet, Err(error));
             None
         }
     }
