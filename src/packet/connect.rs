@@ -177,7 +177,7 @@ impl<'a> Connect<'a> {
 
     #[inline(always)]
     fn measure(&self) -> Measure {
-        let field = |length| writer::field_len(length);
+        let field = writer::field_len;
         let properties = self.properties.measure(self.version);
         let (will_properties, will) = match &self.will {
             Some(will) => {

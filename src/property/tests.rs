@@ -1,7 +1,6 @@
 use super::table::{ALL, FORWARDABLE, LIFTED, bit};
 use super::*;
 use crate::types::Version;
-use crate::wire::writer::Output;
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -48,7 +47,7 @@ fn encoded(properties: &[Property<'_>]) -> Vec<u8> {
 /// What is written into room of this length.
 fn written(length: usize, write: impl FnOnce(&mut Unwritten<'_>)) -> Vec<u8> {
     let mut out = Vec::new();
-    write(&mut out.claim(length, &[]).unwrap());
+    write(&mut writer::extend(&mut out, length, &[]));
     out
 }
 

@@ -10,7 +10,7 @@ use super::table::{self, Context, FORWARDABLE, Kind, bit};
 use crate::types::{QoS, Version};
 use crate::violation::Violation;
 use crate::wire::varint::{self, Varint};
-use crate::wire::writer::{self, Output, Unwritten};
+use crate::wire::writer::{self, Unwritten};
 use crate::wire::{EncodeError, Fault, Reader};
 
 /// In the set of a block: the block also holds properties that are fields of their packet and must not be seen.
@@ -209,7 +209,7 @@ impl<'a> Properties<'a> {
         out
     }
 
-    /// Measures the block that [`Properties::write_block`] writes.
+    /// Measures the block that [`Properties::write_block`] writes: once, though its length is needed twice.
     #[inline(always)]
     pub(crate) fn measure(&self, version: Version) -> BlockLen {
         BlockLen((version == Version::V5).then(|| self.encoded_len()))
@@ -256,15 +256,14 @@ impl<'a> Properties<'a> {
     /// Writes the properties that go with a message to its subscribers, without a length field, and returns
     /// their set: what [`Properties::from_encoded`] takes. The properties have been checked.
     pub(crate) fn write_forwardable(&self, out: &mut Vec<u8>) -> u64 {
-        if let Ok(mut out) = out.claim(self.encoded_len_forwardable(), &[]) {
-            match self.0 {
-                Repr::Block { bytes, present } if present & !FORWARDABLE == 0 => out.bytes(bytes),
-                Repr::Block { bytes, .. } => forwardable(bytes).for_each(|raw| out.bytes(raw)),
-                Repr::List(list) => list
-                    .iter()
-                    .filter(|property| FORWARDABLE & bit(property.id()) != 0)
-                    .for_each(|property| property.write(&mut out)),
-            }
+        let mut out = writer::extend(out, self.encoded_len_forwardable(), &[]);
+        match self.0 {
+            Repr::Block { bytes, present } if present & !FORWARDABLE == 0 => out.bytes(bytes),
+            Repr::Block { bytes, .. } => forwardable(bytes).for_each(|raw| out.bytes(raw)),
+            Repr::List(list) => list
+                .iter()
+                .filter(|property| FORWARDABLE & bit(property.id()) != 0)
+                .for_each(|property| property.write(&mut out)),
         }
         self.present() & FORWARDABLE
     }

@@ -10,8 +10,7 @@ use crate::violation::Violation;
 /// The longest string or binary field (section 1.5.4; 3.1.1: 1.5.3).
 const MAXIMUM_FIELD: usize = 65_535;
 
-/// Where packets are written to. It gives room for a whole packet at once, so that packets are written in one way only,
-/// and no field is written with a look at what the room belongs to.
+/// Where packets are written to. It gives the room for a packet at once: what fills it in need not know whose it is.
 pub(crate) trait Output {
     /// Room for a packet of `front` bytes and this payload behind them, which is put there.
     fn claim(&mut self, front: usize, payload: &[u8]) -> Result<Unwritten<'_>, EncodeError>;
@@ -23,16 +22,7 @@ pub(crate) trait Output {
 impl Output for Vec<u8> {
     #[inline(always)]
     fn claim(&mut self, front: usize, payload: &[u8]) -> Result<Unwritten<'_>, EncodeError> {
-        let start = self.len();
-        self.reserve(front + payload.len());
-        // To write zeros first costs less than to ask at each field whether there is still room.
-        self.extend(iter::repeat_n(0, front));
-        if !payload.is_empty() {
-            self.extend_from_slice(payload);
-        }
-        Ok(Unwritten(
-            self.get_mut(start..start + front).unwrap_or_default(),
-        ))
+        Ok(extend(self, front, payload))
     }
 
     #[inline(always)]
@@ -40,6 +30,19 @@ impl Output for Vec<u8> {
         self.extend(packet);
         Ok(())
     }
+}
+
+/// [`Output::claim`], which a `Vec` never refuses.
+#[inline(always)]
+pub(crate) fn extend<'o>(out: &'o mut Vec<u8>, front: usize, payload: &[u8]) -> Unwritten<'o> {
+    let start = out.len();
+    out.reserve(front + payload.len());
+    // To write zeros first costs less than to ask at each field whether there is still room.
+    out.extend(iter::repeat_n(0, front));
+    if !payload.is_empty() {
+        out.extend_from_slice(payload);
+    }
+    Unwritten(out.get_mut(start..start + front).unwrap_or_default())
 }
 
 /// A slice, and how much of it the packet has.
