@@ -10,6 +10,9 @@ use crate::violation::Violation;
 /// The longest string or binary field (section 1.5.4; 3.1.1: 1.5.3).
 const MAXIMUM_FIELD: usize = 65_535;
 
+/// Bytes up to which a payload is quicker written over zeros than appended.
+const SHORT_PAYLOAD: usize = 128;
+
 /// Where packets are written to. It gives the room for a packet at once: what fills it in need not know whose it is.
 pub(crate) trait Output {
     /// Room for a packet of `front` bytes and this payload behind them, which is put there.
@@ -33,16 +36,29 @@ impl Output for Vec<u8> {
 }
 
 /// [`Output::claim`], which a `Vec` never refuses.
+///
+/// The room is filled with zeros first: that costs less than to ask at each field whether there is still room, and for a
+/// short payload less than a call.
 #[inline(always)]
 pub(crate) fn extend<'o>(out: &'o mut Vec<u8>, front: usize, payload: &[u8]) -> Unwritten<'o> {
     let start = out.len();
-    out.reserve(front + payload.len());
-    // To write zeros first costs less than to ask at each field whether there is still room.
-    out.extend(iter::repeat_n(0, front));
-    if !payload.is_empty() {
+    let whole = front + payload.len();
+    let is_short = payload.len() <= SHORT_PAYLOAD;
+    if is_short {
+        out.extend(iter::repeat_n(0, whole));
+    } else {
+        out.reserve(whole);
+        out.extend(iter::repeat_n(0, front));
         out.extend_from_slice(payload);
     }
-    Unwritten(out.get_mut(start..start + front).unwrap_or_default())
+    let (front, behind) = out
+        .get_mut(start..)
+        .and_then(|packet| packet.split_at_mut_checked(front))
+        .unwrap_or_default();
+    if is_short && behind.len() == payload.len() {
+        behind.copy_from_slice(payload);
+    }
+    Unwritten(front)
 }
 
 /// A slice, and how much of it the packet has.
