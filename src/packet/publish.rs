@@ -5,14 +5,14 @@ use core::fmt;
 
 use super::{Frame, Packet, body_error};
 use crate::property::{
-    Block, Context, MESSAGE_EXPIRY_INTERVAL, Properties, Property, RawProperties,
-    SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS, check_subscription_identifier,
+    Block, Context, MESSAGE_EXPIRY_INTERVAL, Properties, RawProperties, SUBSCRIPTION_IDENTIFIER,
+    TOPIC_ALIAS, check_subscription_identifier,
 };
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::violation::{DecodeError, Violation};
 use crate::wire::varint::{self, Varint};
 use crate::wire::writer::{self, Output, Unwritten};
-use crate::wire::{EncodeError, Fault, Reader};
+use crate::wire::{EncodeError, Fault, Reader, Row};
 
 /// An application message on one hop (section 3.3).
 ///
@@ -114,9 +114,9 @@ impl<'a> Publish<'a> {
             Some(Role::Server) | None => Context::PUBLISH,
         };
         let (mut topic_alias, mut message_expiry_interval) = (None, None);
-        let block = match Block::read(&mut reader, context, |property| match property {
-            Property::TopicAlias(alias) => topic_alias = Some(alias),
-            Property::MessageExpiryInterval(seconds) => message_expiry_interval = Some(seconds),
+        let block = match Block::read(&mut reader, context, |id, value| match id {
+            TOPIC_ALIAS => topic_alias = u16::try_from(value).ok(),
+            MESSAGE_EXPIRY_INTERVAL => message_expiry_interval = Some(value),
             _ => {}
         }) {
             Ok(block) => block,
@@ -188,9 +188,7 @@ impl<'a> Publish<'a> {
         if !self.is_plain() {
             return self.write_with_properties(version, out);
         }
-        if self.topic.is_empty() {
-            return Err(Violation::TopicNameEmpty.into());
-        }
+        self.check_topic()?;
         self.write_checked(version, &self.measure_with(version, 0), out)
     }
 
@@ -201,9 +199,6 @@ impl<'a> Publish<'a> {
         out: &mut impl Output,
     ) -> Result<(), EncodeError> {
         self.check_properties(version)?;
-        if self.topic.is_empty() && self.topic_alias.is_none() {
-            return Err(Violation::TopicNameEmpty.into());
-        }
         self.write_checked(version, &self.measure(version), out)
     }
 
@@ -237,6 +232,7 @@ impl<'a> Publish<'a> {
         Measure {
             properties,
             remaining,
+            apart: 0,
         }
     }
 
@@ -252,7 +248,8 @@ impl<'a> Publish<'a> {
             | u8::from(self.dup) << 3
             | self.qos.as_u8() << 1
             | u8::from(self.retain);
-        let mut out = writer::begin_with_payload(out, first, measure.remaining, self.payload)?;
+        let front = measure.written_len() - self.payload.len();
+        let mut out = writer::begin_part(out, first, measure.remaining, front, self.payload)?;
         out.binary(self.topic.as_bytes());
         if let Some(packet_id) = self.packet_id {
             out.u16(packet_id.get());
@@ -292,6 +289,15 @@ impl<'a> Publish<'a> {
             && self.properties.is_empty()
     }
 
+    pub(super) fn check(&self, version: Version) -> Result<(), EncodeError> {
+        self.check_front(version)?;
+        if self.is_plain() {
+            self.check_topic()
+        } else {
+            self.check_properties(version)
+        }
+    }
+
     /// The flags, and what stands in front of the properties.
     #[inline(always)]
     fn check_front(&self, version: Version) -> Result<(), EncodeError> {
@@ -312,7 +318,17 @@ impl<'a> Publish<'a> {
             return Err(Violation::TopicAliasZero.into());
         }
         self.subscription_identifiers.check()?;
-        self.properties.check(Context::PUBLISH)
+        self.properties.check(Context::PUBLISH)?;
+        self.check_topic()
+    }
+
+    /// Whether there is a topic, or something that stands for it.
+    #[inline(always)]
+    fn check_topic(&self) -> Result<(), EncodeError> {
+        if self.topic.is_empty() && self.topic_alias.is_none() {
+            return Err(Violation::TopicNameEmpty.into());
+        }
+        Ok(())
     }
 }
 
@@ -320,9 +336,26 @@ impl<'a> Publish<'a> {
 pub(crate) struct Measure {
     properties: usize,
     remaining: usize,
+    /// The part of `remaining` that the caller writes.
+    apart: usize,
 }
 
 impl Measure {
+    /// Of a packet with a payload that the caller writes behind it.
+    pub(super) fn with_payload(self, length: u32) -> Self {
+        Self {
+            remaining: writer::total([self.remaining, length as usize]),
+            apart: length as usize,
+            ..self
+        }
+    }
+
+    /// Of the packet less what the caller writes.
+    #[inline]
+    pub(super) fn written_len(&self) -> usize {
+        self.packet_len() - self.apart
+    }
+
     /// Of the whole packet.
     #[inline]
     pub(crate) fn packet_len(&self) -> usize {
@@ -336,7 +369,7 @@ fn decode_front<'a>(
     first: u8,
     reader: &mut Reader<'a>,
 ) -> Result<(&'a str, Option<PacketId>), Fault> {
-    let topic = reader.topic_name(Violation::TopicNameWildcard)?;
+    let topic = reader.topic_name(Row::NONE, Violation::TopicNameWildcard)?;
     let packet_id = if first & 0x06 == 0 {
         None
     } else {

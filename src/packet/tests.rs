@@ -5,6 +5,7 @@ use alloc::vec;
 
 use super::*;
 use crate::types::PacketId;
+use crate::wire::varint::{self, Varint};
 
 pub(super) const ALL: [Version; 3] = [Version::V31, Version::V311, Version::V5];
 
@@ -42,7 +43,9 @@ fn decode<'a>(
 /// A packet from its first byte and its body.
 pub(super) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    writer::begin_with_payload(&mut out, first, body.len(), body).unwrap();
+    writer::begin(&mut out, first, body.len())
+        .unwrap()
+        .bytes(body);
     out
 }
 

@@ -396,11 +396,10 @@ fn versions() {
             .write_block(empty(Version::V5), out)),
         [0]
     );
-    assert_eq!(
-        written(0, |out| Properties::EMPTY
-            .write_block(empty(Version::V311), out)),
-        []
-    );
+    let none = written(0, |out| {
+        Properties::EMPTY.write_block(empty(Version::V311), out);
+    });
+    assert!(none.is_empty());
 }
 
 #[test]

@@ -169,29 +169,31 @@ impl Unwritten<'_> {
     }
 }
 
-/// The first byte, the remaining length, and room for what is behind them. The end of that is the payload.
-#[inline(always)]
-pub(crate) fn begin_with_payload<'o>(
-    out: &'o mut impl Output,
-    first: u8,
-    remaining_length: usize,
-    payload: &[u8],
-) -> Result<Unwritten<'o>, EncodeError> {
-    let value = varint::value(remaining_length).ok_or(EncodeError::PacketTooLarge)?;
-    let mut unwritten = out.claim(packet_len(remaining_length) - payload.len(), payload)?;
-    unwritten.array([first]);
-    unwritten.varint(value);
-    Ok(unwritten)
-}
-
-/// The same for a packet that ends in no payload.
+/// The first byte and the remaining length, with room for all of the packet behind them.
 #[inline(always)]
 pub(crate) fn begin(
     out: &mut impl Output,
     first: u8,
     remaining_length: usize,
 ) -> Result<Unwritten<'_>, EncodeError> {
-    begin_with_payload(out, first, remaining_length, &[])
+    let front = packet_len(remaining_length);
+    begin_part(out, first, remaining_length, front, &[])
+}
+
+/// The same with room for so many bytes of the packet, and for this payload behind them, which is put there.
+#[inline(always)]
+pub(crate) fn begin_part<'o>(
+    out: &'o mut impl Output,
+    first: u8,
+    remaining_length: usize,
+    front: usize,
+    payload: &[u8],
+) -> Result<Unwritten<'o>, EncodeError> {
+    let value = varint::value(remaining_length).ok_or(EncodeError::PacketTooLarge)?;
+    let mut unwritten = out.claim(front, payload)?;
+    unwritten.array([first]);
+    unwritten.varint(value);
+    Ok(unwritten)
 }
 
 /// The length of a whole packet.
