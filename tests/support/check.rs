@@ -135,6 +135,48 @@ pub(crate) fn check_encoded(version: Version, packet: &Packet<'_>, bytes: &[u8])
     let mut again = Vec::new();
     decoded.encode(version, &mut again).unwrap();
     assert_eq!(again, bytes, "not a fixed point: {packet:?}");
+    check_slice(version, &decoded, Ok(bytes));
+}
+
+/// A slice gets what a `Vec` gets: these bytes or this refusal.
+fn check_slice(version: Version, packet: &Packet<'_>, expected: Result<&[u8], EncodeError>) {
+    const BEFORE: u8 = 0xA5;
+    let length = expected.map_or(0, <[u8]>::len);
+    for room in [length + 1000, length, length.saturating_sub(1), 0] {
+        for write in [Packet::encode_to_slice, write_by_itself] {
+            let mut out = vec![BEFORE; room];
+            let written = write(packet, version, &mut out);
+            let expected = match expected {
+                Ok(_) if room < length => Err(EncodeError::BufferTooSmall { needed: length }),
+                expected => expected,
+            };
+            assert_eq!(written, expected.map(<[u8]>::len), "{packet:?}");
+            let (front, behind) = out.split_at(expected.map_or(0, <[u8]>::len));
+            assert_eq!(front, expected.unwrap_or_default(), "{packet:?}");
+            let untouched = behind.iter().all(|&byte| byte == BEFORE);
+            assert!(untouched, "written behind the packet: {packet:?}");
+        }
+    }
+}
+
+/// Through the packet's own struct where that can be encoded.
+fn write_by_itself(
+    packet: &Packet<'_>,
+    version: Version,
+    out: &mut [u8],
+) -> Result<usize, EncodeError> {
+    match packet {
+        Packet::Connect(packet) => packet.encode_to_slice(out),
+        Packet::Connack(packet) => packet.encode_to_slice(version, out),
+        Packet::Publish(packet) => packet.encode_to_slice(version, out),
+        Packet::Subscribe(packet) => packet.encode_to_slice(version, out),
+        Packet::Suback(packet) => packet.encode_to_slice(version, out),
+        Packet::Unsubscribe(packet) => packet.encode_to_slice(version, out),
+        Packet::Unsuback(packet) => packet.encode_to_slice(version, out),
+        Packet::Disconnect(packet) => packet.encode_to_slice(version, out),
+        Packet::Auth(packet) => packet.encode_to_slice(version, out),
+        other => other.encode_to_slice(version, out),
+    }
 }
 
 /// Encodes any packet, legal or not. Gives its bytes if it was not refused.
@@ -148,10 +190,12 @@ pub(crate) fn check_encode(version: Version, packet: &Packet<'_>) -> Option<Vec<
     match encoded {
         Ok(()) => {
             check_encoded(version, packet, bytes);
+            check_slice(version, packet, Ok(bytes));
             Some(bytes.to_vec())
         }
         Err(error) => {
             assert_eq!(bytes, [], "refused with {error}, yet written: {packet:?}");
+            check_slice(version, packet, Err(error));
             None
         }
     }
