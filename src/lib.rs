@@ -1,12 +1,17 @@
 // The README's links lead to files; of two definitions the first counts, so in the documentation they
 // lead to items.
+//! [adapter]: #examples
 //! [broker]: #examples
 //! [client]: #examples
+//! [vectors]: #test-vectors-for-any-language
 //! [`ClientConnection`]: crate::ClientConnection
 //! [`DecodeError`]: crate::DecodeError
+//! [`DecodeOptions`]: crate::DecodeOptions
 //! [`EncodeError`]: crate::EncodeError
 //! [`Options`]: crate::Options
+//! [`PacketStart`]: crate::PacketStart
 //! [`PublishError`]: crate::PublishError
+//! [`PublishHead`]: crate::PublishHead
 //! [`RequestError`]: crate::RequestError
 //! [`ServerConnection`]: crate::ServerConnection
 //! [`Session`]: crate::Session
