@@ -40,16 +40,20 @@ const CHUNK: usize = 64 << 10;
 /// How long the end of a connection may take.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// A broker for MQTT 3.1.1 and 5.0 over TCP
+/// A broker for MQTT 3.1.1 and 5.0 over TCP, and for 3.1 if asked
 #[derive(Parser)]
 struct Arguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1883")]
     listen: String,
+    /// Accept MQTT 3.1 too
+    #[arg(long)]
+    accept_v31: bool,
 }
 
 #[derive(Default)]
 struct Broker {
+    accept_v31: bool,
     clock: Clock,
     clients: HashMap<Arc<str>, Client>,
     /// With the time since when a message is kept.
@@ -94,8 +98,8 @@ enum State {
 }
 
 impl Connection {
-    fn new(peer: String, now: Instant) -> Self {
-        let machine = Box::new(ServerConnection::new(now, options()));
+    fn new(peer: String, now: Instant, options: Options) -> Self {
+        let machine = Box::new(ServerConnection::new(now, options));
         let (client, wake) = (OnceLock::new(), Notify::new());
         Self {
             peer,
@@ -486,8 +490,12 @@ fn lock(broker: &Shared) -> MutexGuard<'_, Broker> {
 /// Reads, writes, deadlines and what other connections bring are waited for together.
 async fn serve(broker: Shared, mut socket: TcpStream, peer: String, mut stop: watch::Receiver<()>) {
     let _ = socket.set_nodelay(true);
-    let now = lock(&broker).clock.now();
-    let connection = Arc::new(Connection::new(peer, now));
+    let (now, accept_v31) = {
+        let broker = lock(&broker);
+        (broker.clock.now(), broker.accept_v31)
+    };
+    let options = options().with_accept_v31(accept_v31);
+    let connection = Arc::new(Connection::new(peer, now, options));
     let (mut reader, mut writer) = socket.split();
     let (mut input, mut out, mut end_of_input) = (BytesMut::new(), Vec::new(), false);
     loop {
@@ -549,9 +557,13 @@ async fn stop_signal() -> std::io::Result<()> {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let listener = TcpListener::bind(Arguments::parse().listen).await?;
+    let arguments = Arguments::parse();
+    let listener = TcpListener::bind(arguments.listen).await?;
     println!("listening on {}", listener.local_addr()?);
-    let broker = Shared::default();
+    let broker = Shared::new(Mutex::new(Broker {
+        accept_v31: arguments.accept_v31,
+        ..Broker::default()
+    }));
     tokio::spawn(housekeeper(Arc::clone(&broker)));
     let (stop, stopping) = watch::channel(());
     let mut signal = std::pin::pin!(stop_signal());

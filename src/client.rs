@@ -92,8 +92,8 @@ impl ClientConnection {
     ///
     /// # Errors
     ///
-    /// `connect` cannot be encoded, has an empty client identifier without CleanSession in 3.1.1
-    /// (MQTT-3.1.3-7), or sets one of the three properties that are written from `options`:
+    /// `connect` cannot be encoded, is one of MQTT 3.1 ([`RequestError::LegacyVersion`]), has an empty
+    /// client identifier without CleanSession in 3.1.1 (MQTT-3.1.3-7), or sets one of the three properties that are written from `options`:
     /// Receive Maximum, Maximum Packet Size, Topic Alias Maximum.
     pub fn new(
         now: Instant,
@@ -120,6 +120,9 @@ impl ClientConnection {
         options: &Options,
         out: &mut Vec<u8>,
     ) -> Result<(), RequestError> {
+        if connect.version == Version::V31 {
+            return Err(RequestError::LegacyVersion);
+        }
         if connect.version == Version::V311 && connect.client_id.is_empty() && !connect.clean_start
         {
             return Err(EncodeError::Violation(Violation::ClientIdEmpty).into());
@@ -204,7 +207,7 @@ impl ClientConnection {
             core.close(CloseCause::Refused(connack.reason), false);
             return Ok(());
         }
-        if core.version != Version::V311 {
+        if core.version == Version::V5 {
             match core.authentication_method() {
                 // MQTT-4.12.0-5 and MQTT-4.12.0-6 of 5.0.
                 None if connack.properties.authentication_method().is_none() => {}
@@ -213,7 +216,7 @@ impl ClientConnection {
         }
         // MQTT-3.2.2-4 of 5.0; 3.1.1 leaves it to the client whether to go on (§3.2.2.2), but a
         // clean session is never an old one (MQTT-3.2.2-1 of 3.1.1).
-        let unknown = core.version != Version::V311 && !core.session.is_established();
+        let unknown = core.version == Version::V5 && !core.session.is_established();
         if connack.session_present && (unknown || core.clean_start) {
             return Err(Violation::SessionPresentUnexpected);
         }

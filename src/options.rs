@@ -37,6 +37,7 @@ pub struct Options {
     automatic_topic_aliases: u16,
     manual_acknowledgement: bool,
     answer_invalid_filters: bool,
+    accept_v31: bool,
 }
 
 impl Options {
@@ -59,6 +60,7 @@ impl Options {
             automatic_topic_aliases: 0,
             manual_acknowledgement: false,
             answer_invalid_filters: false,
+            accept_v31: false,
         }
     }
 
@@ -188,6 +190,15 @@ impl Options {
         self
     }
 
+    /// Server: accept MQTT 3.1 (`MQIsdp`, level 3) too, see
+    /// [`ServerConnection`](crate::ServerConnection#towards-a-31-client). Default `false`: such a
+    /// CONNECT is answered with CONNACK 0x01 (MQTT-3.1.2-2, in 3.1.1 and in 5.0).
+    #[must_use]
+    pub const fn with_accept_v31(mut self, accept: bool) -> Self {
+        self.accept_v31 = accept;
+        self
+    }
+
     /// See [`with_receive_maximum`](Self::with_receive_maximum).
     #[must_use]
     pub const fn receive_maximum(&self) -> u16 {
@@ -264,6 +275,12 @@ impl Options {
     #[must_use]
     pub const fn answer_invalid_filters(&self) -> bool {
         self.answer_invalid_filters
+    }
+
+    /// See [`with_accept_v31`](Self::with_accept_v31).
+    #[must_use]
+    pub const fn accept_v31(&self) -> bool {
+        self.accept_v31
     }
 }
 

@@ -71,6 +71,24 @@ use crate::violation::Violation;
 /// | No Local, Retain As Published, Retain Handling | SUBSCRIBE has the QoS alone; `$share/` is an ordinary filter |
 ///
 /// Towards 5.0 nothing is lost.
+///
+/// # Towards a 3.1 client
+///
+/// MQTT 3.1 is accepted only [if asked for](Options::with_accept_v31); [`Connect::version`] tells. The table
+/// above holds but for SUBACK, and in 3.1
+///
+/// - a Client Identifier that does not have 1 to 23 characters is refused with 0x02 before the application hears of
+///   it (3.1, section 3.1);
+/// - CONNACK has no Session Present, though the session is resumed all the same;
+/// - SUBACK has no failure: a filter that is refused is granted QoS 0, since 3.1 demands a positive answer (section
+///   3.8). The application just never serves that subscription;
+/// - a PUBREL that is sent again has DUP set (section 2.1), and a SUBSCRIBE that the client sends again, with DUP or
+///   without, is a second event.
+///
+/// Within a connection nothing is sent again; 3.1 recommends it (section 4.2), later versions forbid it or advise
+/// against it.
+///
+/// [`Connect::version`]: crate::Connect::version
 pub struct ServerConnection {
     core: Core,
 }
@@ -142,10 +160,17 @@ impl ServerConnection {
         core.peer = PeerLimits::from_properties(&connect.properties);
         core.phase = Phase::Connecting;
         core.stop_deadline();
-        if connect.version == Version::V311 && connect.client_id.is_empty() && !connect.clean_start
-        {
+        match connect.version {
             // MQTT-3.1.3-8 of 3.1.1.
-            return Err(Violation::ClientIdEmpty);
+            Version::V311 if connect.client_id.is_empty() && !connect.clean_start => {
+                return Err(Violation::ClientIdEmpty);
+            }
+            // 3.1, section 3.1: characters, not bytes.
+            Version::V31 if connect.client_id.is_empty() => return Err(Violation::ClientIdEmpty),
+            Version::V31 if connect.client_id.chars().nth(23).is_some() => {
+                return Err(Violation::ClientIdTooLong);
+            }
+            _ => {}
         }
         core.client_id_empty = connect.client_id.is_empty();
         Ok(Some(ServerEvent::Connect(*connect)))
@@ -267,13 +292,13 @@ impl ServerConnection {
     /// (MQTT-3.1.4-5, MQTT-4.4.0-1 of 5.0; MQTT-3.1.4-4, MQTT-4.4.0-1 of 3.1.1).
     ///
     /// `session` is the stored one of this client, if there is one to resume; Session Present is
-    /// written accordingly, whatever `connack` says.
+    /// written accordingly, whatever `connack` says. 3.1 has none.
     ///
     /// `connack.reason` is Success. Its properties are the application's, save for Receive Maximum,
     /// Maximum Packet Size and Topic Alias Maximum, which are written from the options. What it
     /// declares unavailable (Maximum QoS, Retain Available, Wildcard, Shared, Subscription
-    /// Identifier Available) is enforced, its Server Keep Alive obeyed. For a 3.1.1 client the
-    /// properties are left out.
+    /// Identifier Available) is enforced, its Server Keep Alive obeyed. Before 5.0 the properties are
+    /// left out.
     ///
     /// # Errors
     ///
@@ -296,7 +321,7 @@ impl ServerConnection {
         }
         let core = &mut self.core;
         let properties = match core.version {
-            Version::V311 => Properties::new(),
+            Version::V31 | Version::V311 => Properties::new(),
             _ => connack.properties,
         };
         core.peer.features = Features::from_properties(&properties);
@@ -326,7 +351,7 @@ impl ServerConnection {
         if resumed && core.clean_start {
             return Err(AcceptErrorReason::CleanStart);
         }
-        let announced = if core.version == Version::V311 {
+        let announced = if core.version != Version::V5 {
             Vec::new()
         } else {
             let properties = &connack.properties;
@@ -351,15 +376,15 @@ impl ServerConnection {
         };
         let properties = Properties::from(&announced[..]);
         let connack = Connack {
-            session_present: resumed,
+            session_present: resumed && core.version != Version::V31,
             properties,
             ..*connack
         };
         Ok(core.push_trimmed(Packet::from(connack))?)
     }
 
-    /// Refuses the client and closes (MQTT-3.2.2-7 of 5.0, MQTT-3.2.2-5 of 3.1.1). A 3.1.1 client
-    /// gets a CONNACK only where that version has a return code for the reason (MQTT-3.2.2-6).
+    /// Refuses the client and closes (MQTT-3.2.2-7 of 5.0, MQTT-3.2.2-5 of 3.1.1). A client before
+    /// 5.0 gets a CONNACK only where that version has a return code for the reason (MQTT-3.2.2-6).
     ///
     /// # Errors
     ///
@@ -375,7 +400,7 @@ impl ServerConnection {
             return Err(RequestError::ReasonCode(reason));
         }
         match core.version {
-            Version::V311 => core.push_refusal(reason),
+            Version::V31 | Version::V311 => core.push_refusal(reason),
             _ => match core.push_trimmed(Packet::from(Connack {
                 session_present: false,
                 ..*connack
@@ -391,7 +416,7 @@ impl ServerConnection {
 
     /// Answers a SUBSCRIBE: one reason code for each filter, in their order (MQTT-3.8.4-6,
     /// MQTT-3.9.3-1 of 5.0; MQTT-3.8.4-5, MQTT-3.9.3-1 of 3.1.1). To a 3.1.1 client any failure is
-    /// 0x80 and the properties are left out.
+    /// 0x80, to a 3.1 client it is a granted QoS 0; for both the properties are left out.
     ///
     /// # Errors
     ///
@@ -404,16 +429,15 @@ impl ServerConnection {
         properties: Properties<'_>,
     ) -> Result<(), ReplyError> {
         match self.version() {
-            Version::V311 => {
+            version @ (Version::V31 | Version::V311) => {
+                let failure = match version {
+                    // There is none: the answer has to be positive (3.1, section 3.8).
+                    Version::V31 => ReasonCode::GRANTED_QOS_0,
+                    _ => ReasonCode::UnspecifiedError,
+                };
                 let codes: Vec<ReasonCode> = codes
                     .iter()
-                    .map(|&code| {
-                        if code.is_error() {
-                            ReasonCode::UnspecifiedError
-                        } else {
-                            code
-                        }
-                    })
+                    .map(|&code| if code.is_error() { failure } else { code })
                     .collect();
                 self.reply(token, true, codes.len(), |packet_id| {
                     let properties = Properties::new();
@@ -435,7 +459,7 @@ impl ServerConnection {
     }
 
     /// Answers an UNSUBSCRIBE: one reason code for each filter, in their order (MQTT-3.11.3-1,
-    /// MQTT-3.11.3-2 of 5.0). A 3.1.1 client gets neither codes nor properties.
+    /// MQTT-3.11.3-2 of 5.0). Before 5.0 a client gets neither codes nor properties.
     ///
     /// # Errors
     ///
@@ -454,7 +478,7 @@ impl ServerConnection {
                 properties,
             };
             Packet::from(match version {
-                Version::V311 => Unsuback {
+                Version::V31 | Version::V311 => Unsuback {
                     reason_codes: [].as_slice().into(),
                     properties: Properties::new(),
                     ..full

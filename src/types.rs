@@ -7,6 +7,9 @@ use core::num::NonZeroU16;
 #[non_exhaustive]
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
 pub enum Version {
+    /// MQTT 3.1 (`MQIsdp`), protocol level 3: a legacy version that a server can be told to accept, see
+    /// [`Options::with_accept_v31`](crate::Options::with_accept_v31).
+    V31,
     /// MQTT 3.1.1, protocol level 4.
     V311,
     /// MQTT 5.0, protocol version 5.
@@ -14,10 +17,11 @@ pub enum Version {
 }
 
 impl Version {
-    /// The byte of CONNECT that names the version: 4 or 5.
+    /// The byte of CONNECT that names the version: 3, 4 or 5.
     #[must_use]
     pub const fn protocol_level(self) -> u8 {
         match self {
+            Self::V31 => 3,
             Self::V311 => 4,
             Self::V5 => 5,
         }
@@ -27,6 +31,7 @@ impl Version {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::V31 => "3.1",
             Self::V311 => "3.1.1",
             Self::V5 => "5.0",
         })

@@ -8,7 +8,11 @@ use crate::types::{PacketType, Version};
 /// What 3.1.1 says of every violation that it has no statement of its own for: the connection is closed.
 const CLOSE: &str = "MQTT-4.8.0-1";
 
-/// Each row: variant, reason code, statement or section of 5.0, of 3.1.1 (`CLOSE` where it has none), text.
+/// What 3.1 says of what it has no rule of its own for: section 3, on its messages.
+const LEGACY: &str = "section 3";
+
+/// Each row: variant, reason code, statement or section of 5.0, of 3.1.1 (`CLOSE` where it has none), text. Those of 3.1 are in
+/// `statement_v31`.
 macro_rules! violations {
     ($($variant:ident, $code:ident, $v5:expr, $v311:expr, $text:literal;)*) => {
         /// One way in which a peer can break the standard.
@@ -31,12 +35,13 @@ macro_rules! violations {
 
             /// The numbered statement that is broken, such as `MQTT-3.3.2-2`, or where the rule has no
             /// number its section, such as `section 2.2.2.2`. Where 3.1.1 has no rule of its own, its
-            /// statement on all violations.
+            /// statement on all violations. 3.1 numbers nothing; `section A` is its Appendix A.
             #[must_use]
             pub const fn statement(self, version: Version) -> &'static str {
                 match version {
                     Version::V5 => match self { $(Self::$variant => $v5,)* },
                     Version::V311 => match self { $(Self::$variant => $v311,)* },
+                    Version::V31 => statement_v31(self),
                 }
             }
 
@@ -129,6 +134,51 @@ violations! {
     SessionExpiryRaised, ProtocolError, "section 3.14.2.2.2", CLOSE, "session expiry interval raised from 0";
     ProblemInformationNotRequested, ProtocolError, "MQTT-3.1.2-29", CLOSE, "reason string or user property, but problem information was declined";
     RetransmissionWithinConnection, ProtocolError, "MQTT-4.4.0-1", CLOSE, "message sent again within one connection";
+    ClientIdTooLong, ClientIdentifierNotValid, "section 3.1.3.1", "section 3.1.3.1", "client identifier has more than 23 characters";
+}
+
+/// The section of 3.1; the rest of its 5.0 row does not exist there.
+const fn statement_v31(violation: Violation) -> &'static str {
+    use Violation as V;
+
+    match violation {
+        V::PacketTypeReserved
+        | V::PacketTypeNotInVersion
+        | V::PacketTypeWrongDirection
+        | V::FixedHeaderFlags
+        | V::RemainingLengthTooLong
+        | V::PacketTooLarge
+        | V::Truncated
+        | V::TrailingBytes
+        | V::DupWithQos0
+        | V::QosInvalid => "section 2.1",
+        V::PacketIdZero | V::PacketIdInUse => "section 2.4",
+        V::Utf8Invalid => "section 2.5",
+        V::ProtocolName
+        | V::ProtocolVersion
+        | V::ProtocolVersionLegacy
+        | V::ConnectFlagReserved
+        | V::WillQosInvalid
+        | V::WillQosWithoutWill
+        | V::WillRetainWithoutWill
+        | V::PasswordWithoutUserName
+        | V::FirstPacketNotConnect
+        | V::SecondConnect
+        | V::ClientIdEmpty
+        | V::ClientIdTooLong => "section 3.1",
+        V::ConnackFlags | V::SessionPresentWithRefusal | V::SessionPresentUnexpected => {
+            "section 3.2"
+        }
+        V::NoTopicFilters | V::SubscriptionOptionsReserved | V::SubscriptionQos => "section 3.8",
+        V::NoReasonCodes | V::ReasonCodeCount => "section 3.9",
+        V::AckUnexpected => "section 4.1",
+        V::NullCharacter
+        | V::TopicNameEmpty
+        | V::TopicNameWildcard
+        | V::TopicFilterEmpty
+        | V::TopicFilterWildcard => "section A",
+        _ => LEGACY,
+    }
 }
 
 impl fmt::Display for Violation {
@@ -205,10 +255,16 @@ const fn statement_in(
     version: Version,
 ) -> &'static str {
     use PacketType as P;
-    use Version::{V5, V311};
+    use Version::{V5, V31, V311};
     use Violation as V;
 
     match (violation, packet_type, version) {
+        (V::FixedHeaderFlags, P::Connect, V31) => "section 3.1",
+        (V::TopicNameWildcard, P::Publish, V31) => "section 3.3",
+        (V::ReasonCodeInvalid, P::Connack, V31) => "section 3.2",
+        (V::ReasonCodeInvalid, P::Suback, V31) => "section 3.9",
+        (V::NoTopicFilters, P::Unsubscribe, V31) => "section 3.10",
+        (_, _, V31) => violation.statement(version),
         (V::FixedHeaderFlags, P::Pubrel, _) => "MQTT-3.6.1-1",
         (V::FixedHeaderFlags, P::Subscribe, _) => "MQTT-3.8.1-1",
         (V::FixedHeaderFlags, P::Unsubscribe, _) => "MQTT-3.10.1-1",
@@ -333,7 +389,7 @@ mod tests {
     fn every_violation_is_a_failure_with_a_source() {
         for violation in Violation::ALL {
             assert!(violation.reason_code().is_error(), "{violation:?}");
-            for version in [Version::V311, Version::V5] {
+            for version in [Version::V31, Version::V311, Version::V5] {
                 let statement = violation.statement(version);
                 assert!(
                     statement.starts_with("MQTT-") || statement.starts_with("section "),

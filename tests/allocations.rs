@@ -98,7 +98,7 @@ fn the_count_counts() {
 
 #[test]
 fn packets() {
-    for version in [Version::V311, Version::V5] {
+    for version in [Version::V31, Version::V311, Version::V5] {
         let mut types = BTreeSet::new();
         for packet in samples(version) {
             let length = packet.encoded_len(version);
@@ -108,7 +108,7 @@ fn packets() {
             assert_eq!(count, 0, "encode {version} {packet}");
             assert_eq!(bytes.len(), length, "{version} {packet}");
 
-            let options = DecodeOptions::new();
+            let options = DecodeOptions::new().with_accept_v31(true);
             let mut input = bytes.as_slice();
             let (decoded, count) = allocations(|| Packet::decode(version, &options, &mut input));
             assert_eq!(count, 0, "decode {version} {packet}");
@@ -137,14 +137,14 @@ fn packets() {
 
 #[test]
 fn refusals() {
-    for version in [Version::V311, Version::V5] {
+    for version in [Version::V31, Version::V311, Version::V5] {
         for packet in samples(version) {
             let mut bytes = Vec::new();
             packet.encode(version, &mut bytes).unwrap();
             for at in 0..bytes.len() {
                 let mut bytes = bytes.clone();
                 bytes[at] ^= 0xFF;
-                let options = DecodeOptions::new();
+                let options = DecodeOptions::new().with_accept_v31(true);
                 let mut input = bytes.as_slice();
                 let (_, count) = allocations(|| Packet::decode(version, &options, &mut input));
                 assert_eq!(count, 0, "{version} {packet}, byte {at}");

@@ -3,7 +3,7 @@
 
 use sansio_mqtt::*;
 
-const VERSIONS: [Version; 2] = [Version::V311, Version::V5];
+const VERSIONS: [Version; 3] = [Version::V31, Version::V311, Version::V5];
 
 /// Everything that a client can send, in one stream.
 fn transcript(version: Version) -> Vec<u8> {
@@ -59,7 +59,7 @@ fn transcript(version: Version) -> Vec<u8> {
 /// Feeds the parts one after the other; the text of each event, the bytes that came out, the end.
 fn feed(parts: &[&[u8]]) -> (Vec<String>, Vec<u8>, Option<Closed>) {
     let now = Instant::ZERO;
-    let mut server = ServerConnection::new(now, Options::new());
+    let mut server = ServerConnection::new(now, Options::new().with_accept_v31(true));
     let (mut events, mut out, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
         buffer.extend_from_slice(part);

@@ -99,6 +99,7 @@ fn server(version: Version, flags: u8, parts: &[&[u8]], mut now: Instant) {
     let options = Options::new()
         .with_manual_acknowledgement(flags & 4 != 0)
         .with_answer_invalid_filters(flags & 1 != 0)
+        .with_accept_v31(true)
         .with_receive_maximum(3)
         .with_topic_alias_maximum(2)
         .with_automatic_topic_aliases(2);
@@ -182,6 +183,11 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let (first, second) = bytes.split_at(usize::from(cut).min(bytes.len()));
     let now = Instant::from_millis(1_000_000);
     if flags & 0x20 == 0 {
+        let version = if flags & 0x40 == 0 {
+            version
+        } else {
+            Version::V31
+        };
         server(version, flags, &[first, second], now);
     } else {
         client(version, flags, &[first, second], now);

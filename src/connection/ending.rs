@@ -63,7 +63,7 @@ impl Core {
             }
             (Role::Server, Phase::Connecting) => self.push_refusal(reason),
             _ => {
-                if self.version != Version::V311 {
+                if self.version == Version::V5 {
                     let reason = if reason.allowed_in(PacketType::Disconnect, Some(self.role)) {
                         reason
                     } else {
@@ -89,10 +89,10 @@ impl Core {
                 self.version = Version::V5;
                 self.push_refusal(ReasonCode::UnsupportedProtocolVersion);
             }
-            // 3.1.1 closes without CONNACK (MQTT-3.1.4-1 of 3.1.1).
+            // Before 5.0 it closes without CONNACK (MQTT-3.1.4-1 of 3.1.1; 3.1 §3.1).
             _ => {
                 self.version = error.version();
-                if self.version != Version::V311 {
+                if self.version == Version::V5 {
                     self.push_refusal(error.violation().reason_code());
                 }
             }
@@ -101,7 +101,7 @@ impl Core {
 
     /// A CONNACK of refusal, where the version has the code.
     pub(crate) fn push_refusal(&mut self, reason: ReasonCode) {
-        let reason = if self.version == Version::V311
+        let reason = if self.version != Version::V5
             || reason.allowed_in(PacketType::Connack, Some(Role::Server))
         {
             reason
@@ -144,7 +144,7 @@ impl Core {
                 return Err(RequestError::SessionExpiry);
             }
         }
-        if self.version == Version::V311 && self.role == Role::Server {
+        if self.version != Version::V5 && self.role == Role::Server {
             // 3.1.1 has no DISCONNECT from a server: it closes (3.1.1 §3.14).
         } else {
             match self.push_trimmed(Packet::from(*disconnect)) {

@@ -77,7 +77,7 @@ pub struct Closed {
     /// MQTT-3.14.4-3, in 3.1.1 and in 5.0). For a server this is an order, for a client a forecast.
     pub will_due: bool,
     /// Seconds that the session lives on: 0, it ended with the connection; `u32::MAX`, it does not
-    /// expire (5.0 §3.1.2.11.2). In 3.1.1 one of these two, by CleanSession.
+    /// expire (5.0 §3.1.2.11.2). Before 5.0 one of these two, by CleanSession.
     pub session_expiry_interval: u32,
 }
 
@@ -158,6 +158,10 @@ pub enum RequestError {
     /// [`Options`](crate::Options).
     #[error("this property is written from the options")]
     SetByOptions,
+    /// MQTT 3.1 is spoken by the server's side only, and there only if
+    /// [asked for](crate::Options::with_accept_v31).
+    #[error("MQTT 3.1 is not for clients")]
+    LegacyVersion,
 }
 
 /// An answer that was not given; the token comes back.

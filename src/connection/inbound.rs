@@ -95,8 +95,8 @@ impl Core {
                 // MQTT-4.3.3-10 of 5.0, MQTT-4.3.3-2 of 3.1.1.
                 self.acknowledge_again(id);
                 Ok(Delivery::Again)
-            } else if self.version == Version::V311 && peer.awaits(id, qos) {
-                // A resend while the application still has the first (3.1.1 allows it, §4.4): the
+            } else if self.version != Version::V5 && peer.awaits(id, qos) {
+                // A resend while the application still has the first (3.1.1 §4.4, 3.1 §4.2 allow it): the
                 // acknowledgement that is due answers both.
                 Ok(Delivery::Again)
             } else {
@@ -106,7 +106,7 @@ impl Core {
                 Err(Violation::PacketIdInUse)
             };
         }
-        if self.version != Version::V311
+        if self.version == Version::V5
             && peer.open.len() > usize::from(self.options.receive_maximum())
         {
             return Err(Violation::ReceiveMaximumExceeded);
@@ -176,7 +176,7 @@ impl Core {
             _ => PacketType::Puback,
         };
         let allowed = match self.version {
-            Version::V311 => reason == ReasonCode::Success,
+            Version::V31 | Version::V311 => reason == ReasonCode::Success,
             _ => reason.allowed_in(packet_type, Some(self.role)),
         };
         if !allowed {
@@ -252,7 +252,7 @@ impl Core {
                     pending.superseded |= pending.id == ack.packet_id && pending.reason.is_some();
                 }
             }
-        } else if self.version != Version::V311 {
+        } else if self.version == Version::V5 {
             // 3.1.1 answers alike whether it knows the identifier or not (MQTT-4.3.3-2).
             answer.reason = ReasonCode::PacketIdentifierNotFound;
         }
@@ -282,7 +282,7 @@ impl Core {
                 if ack.reason.is_error() {
                     return Ok(None);
                 }
-                if self.version != Version::V311 {
+                if self.version == Version::V5 {
                     answer.reason = ReasonCode::PacketIdentifierNotFound;
                 }
             }

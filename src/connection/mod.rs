@@ -146,7 +146,8 @@ impl Core {
             decode_options: DecodeOptions::new()
                 .with_maximum_packet_size(maximum)
                 .with_sender(Some(sender))
-                .with_unchecked_filters(options.answer_invalid_filters()),
+                .with_unchecked_filters(options.answer_invalid_filters())
+                .with_accept_v31(options.accept_v31()),
             options,
             session,
             peer: PeerLimits::none(),
@@ -182,7 +183,7 @@ impl Core {
         self.session_expiry_interval = match connect.version {
             // CleanSession is both "start clean" and "end with the connection" (MQTT-3.1.2-6 of
             // 3.1.1).
-            Version::V311 => {
+            Version::V31 | Version::V311 => {
                 if connect.clean_start {
                     0
                 } else {
@@ -321,7 +322,7 @@ impl Core {
     /// 5.0: one more is looked at, since a peer that overruns what was announced is told. 3.1.1
     /// announces nothing, so the peer is held up.
     fn maximum_pending(&self) -> usize {
-        let announced = usize::from(self.version != Version::V311);
+        let announced = usize::from(self.version == Version::V5);
         usize::from(self.options.receive_maximum()) + announced
     }
 

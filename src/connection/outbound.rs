@@ -37,7 +37,7 @@ impl Core {
             if !message.subscription_identifiers().is_empty() {
                 return Err(PublishErrorReason::SubscriptionIdentifiers);
             }
-            if self.version == Version::V311
+            if self.version != Version::V5
                 && (!message.properties().is_empty() || message.message_expiry_interval().is_some())
             {
                 return Err(PublishErrorReason::NeedsV5);
@@ -177,7 +177,15 @@ impl Core {
                     return false;
                 }
                 if size <= self.peer.maximum_packet_size as usize {
+                    let start = out.len();
                     let _ = pubrel.encode(self.version, out);
+                    if self.version == Version::V31 {
+                        // DUP, which later versions took from this packet (3.1, section 2.1).
+                        out.iter_mut()
+                            .skip(start)
+                            .take(1)
+                            .for_each(|first| *first |= 0x08);
+                    }
                 }
             }
             Some(State::Publish { message, since }) => {
@@ -284,7 +292,7 @@ impl Core {
         }
     }
 
-    /// The packet for a message; 3.1.1 has no place for what 5.0 adds, so a server that forwards
+    /// The packet for a message; before 5.0 there is no place for what 5.0 adds, so a server that forwards
     /// to such a client leaves it out.
     fn packet<'m>(
         &self,
@@ -301,7 +309,7 @@ impl Core {
             ..Publish::new(message.topic(), message.payload())
         };
         match self.version {
-            Version::V311 => packet,
+            Version::V31 | Version::V311 => packet,
             _ => Publish {
                 message_expiry_interval: expiry,
                 // A message with some may have come into a client's session past `publish`

@@ -127,7 +127,7 @@ impl Core {
         }) {
             return Err(RequestError::SetByOptions);
         }
-        if version != Version::V311 {
+        if version == Version::V5 {
             if options.receive_maximum() != u16::MAX {
                 announced.push(Property::ReceiveMaximum(options.receive_maximum()));
             }

@@ -83,7 +83,7 @@ impl Core {
                 (Phase::Connected, Role::Client) => CloseCause::PingTimeout,
                 _ => CloseCause::ConnectTimeout,
             };
-            if cause == CloseCause::KeepAliveTimeout && self.version != Version::V311 {
+            if cause == CloseCause::KeepAliveTimeout && self.version == Version::V5 {
                 self.push_disconnect(&Disconnect::new(ReasonCode::KeepAliveTimeout));
             }
             self.close(cause, true);

@@ -13,7 +13,7 @@ use crate::wire::{EncodeError, Fault, Reader, writer};
 pub struct Ack<'a> {
     /// That of the PUBLISH.
     pub packet_id: PacketId,
-    /// In 3.1.1 always [`ReasonCode::Success`].
+    /// Before 5.0 always [`ReasonCode::Success`].
     pub reason: ReasonCode,
     /// 5.0: Reason String and User Properties.
     pub properties: Properties<'a>,
@@ -57,7 +57,7 @@ impl<'a> Ack<'a> {
             out.extend_from_slice(&[first_byte(packet_type), 2, high, low]);
             return Ok(());
         }
-        if version == Version::V311 {
+        if version != Version::V5 {
             return Err(EncodeError::NeedsV5);
         }
         check_reason(self.reason, packet_type)?;
@@ -87,7 +87,7 @@ impl<'a> Ack<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{BOTH, decodes, id, refused, refused_from, unsendable, valid};
+    use super::super::tests::{ALL, decodes, id, refused, refused_from, unsendable, valid};
     use super::*;
     use crate::packet::Packet;
     use crate::property::Property;
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn valid_packets() {
         for (packet_type, first, wrap) in ACKS {
-            for version in BOTH {
+            for version in ALL {
                 valid(version, &[first, 2, 0x12, 0x34], wrap(Ack::new(id(0x1234))));
             }
             let ack = Ack::new(id(1));
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn invalid_packets() {
         for (_, first, _) in ACKS {
-            for version in BOTH {
+            for version in ALL {
                 refused(version, &[first, 2, 0, 0], Violation::PacketIdZero, 2);
                 refused(version, &[first, 0], Violation::Truncated, 2);
                 refused(version, &[first, 1, 1], Violation::Truncated, 2);

@@ -64,7 +64,7 @@ impl<'a> Auth<'a> {
     ///
     /// See [`Packet::encode`](crate::Packet::encode). An Authentication Method must be there, and 3.1.1 has no AUTH.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if version == Version::V311 {
+        if version != Version::V5 {
             return Err(EncodeError::NeedsV5);
         }
         check_reason(self.reason, PacketType::Auth)?;

@@ -12,9 +12,10 @@ use crate::wire::{EncodeError, Fault, Reader, writer};
 /// The answer to a CONNECT (section 3.2).
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub struct Connack<'a> {
-    /// The server had kept the session. Never with a refusal (5.0: [MQTT-3.2.2-6]; 3.1.1: [MQTT-3.2.2-4]).
+    /// The server had kept the session. Never with a refusal (5.0: [MQTT-3.2.2-6]; 3.1.1: [MQTT-3.2.2-4]), and never
+    /// in 3.1, where the byte is not used.
     pub session_present: bool,
-    /// In 3.1.1 one of those that [`ReasonCode::connect_return_code`] has a number for.
+    /// Before 5.0 one of those that [`ReasonCode::connect_return_code`] has a number for.
     pub reason: ReasonCode,
     /// 5.0: the server's limits and what else section 3.2.2.3 lists.
     pub properties: Properties<'a>,
@@ -34,7 +35,11 @@ impl<'a> Connack<'a> {
     #[inline(always)]
     pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let start = *reader;
-        let flags = reader.u8()?;
+        let flags = match (frame.version, reader.u8()?) {
+            // Reserved and not used (3.1, section 3.2).
+            (Version::V31, _) => 0,
+            (_, flags) => flags,
+        };
         // 5.0: [MQTT-3.2.2-1]; 3.1.1: section 3.2.2.1
         if flags > 1 {
             return Err(start.fault(Violation::ConnackFlags));
@@ -43,7 +48,7 @@ impl<'a> Connack<'a> {
         let reason_at = *reader;
         let reason = match frame.version {
             Version::V5 => frame.read_reason(reader)?,
-            Version::V311 => ReasonCode::from_connect_return_code(reader.u8()?)
+            Version::V31 | Version::V311 => ReasonCode::from_connect_return_code(reader.u8()?)
                 .ok_or_else(|| reason_at.fault(Violation::ReasonCodeInvalid))?,
         };
         // 5.0: [MQTT-3.2.2-6]; 3.1.1: [MQTT-3.2.2-4]
@@ -52,7 +57,7 @@ impl<'a> Connack<'a> {
         }
         let properties = match frame.version {
             Version::V5 => read_authenticated(reader, Context::CONNACK)?,
-            Version::V311 => Properties::EMPTY,
+            Version::V31 | Version::V311 => Properties::EMPTY,
         };
         Ok(Self {
             session_present,
@@ -66,18 +71,22 @@ impl<'a> Connack<'a> {
     /// # Errors
     ///
     /// See [`Packet::encode`](crate::Packet::encode). [`EncodeError::NeedsV5`] for a reason code that 3.1.1 has no
-    /// return code for: by [MQTT-3.2.2-6] of 3.1.1 the server then closes without CONNACK.
+    /// return code for: by [MQTT-3.2.2-6] of 3.1.1 the server then closes without CONNACK. [`EncodeError::NeedsV311`]
+    /// for Session Present in 3.1.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         check_reason(self.reason, PacketType::Connack)?;
         let reason = match version {
             Version::V5 => self.reason.as_u8(),
-            Version::V311 => self
+            Version::V31 | Version::V311 => self
                 .reason
                 .connect_return_code()
                 .ok_or(EncodeError::NeedsV5)?,
         };
         if self.session_present && self.reason != ReasonCode::Success {
             return Err(Violation::SessionPresentWithRefusal.into());
+        }
+        if self.session_present && version == Version::V31 {
+            return Err(EncodeError::NeedsV311);
         }
         self.properties.check_block(version, Context::CONNACK)?;
         check_authentication(&self.properties)?;

@@ -4,15 +4,15 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::connack::{check_authentication, read_authenticated};
-use super::first_byte;
+use super::{Frame, first_byte};
 use crate::property::{Context, Properties};
 use crate::types::{PacketType, QoS, Version};
 use crate::violation::Violation;
 use crate::wire::{EncodeError, Fault, Reader, writer};
 
-/// The protocol name of both versions [MQTT-3.1.2-1].
+/// The protocol name of 3.1.1 and 5.0 [MQTT-3.1.2-1].
 const PROTOCOL_NAME: &[u8] = b"MQTT";
-/// The protocol name of version 3.1, whose level is 3.
+/// The protocol name of 3.1, whose level is 3 (3.1, section 3.1).
 const PROTOCOL_NAME_LEGACY: &[u8] = b"MQIsdp";
 const PROTOCOL_LEVEL_LEGACY: u8 = 3;
 
@@ -28,17 +28,18 @@ const USER_NAME: u8 = 0x80;
 pub struct Connect<'a> {
     /// The version of the packet and of the connection.
     pub version: Version,
-    /// Start without an earlier session (3.1.1: Clean Session).
+    /// Start without an earlier session (before 5.0: Clean Session).
     pub clean_start: bool,
     /// Seconds, 0 for off (section 3.1.2.10).
     pub keep_alive: u16,
-    /// May be empty: the server then assigns one, or refuses.
+    /// May be empty: the server then assigns one, or refuses. 3.1 has 1 to 23 characters, which the
+    /// [`ServerConnection`](crate::ServerConnection) sees to.
     pub client_id: &'a str,
     /// The message that the server publishes if the connection ends otherwise than by DISCONNECT.
     pub will: Option<Will<'a>>,
     /// User Name.
     pub user_name: Option<&'a str>,
-    /// Any bytes. In 3.1.1 only with a user name [3.1.1: MQTT-3.1.2-22].
+    /// Any bytes. Before 5.0 only with a user name [3.1.1: MQTT-3.1.2-22; 3.1: section 3.1].
     pub password: Option<&'a [u8]>,
     /// 5.0: the client's limits and what else section 3.1.2.11 lists.
     pub properties: Properties<'a>,
@@ -76,10 +77,10 @@ impl<'a> Connect<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn decode(reader: &mut Reader<'a>) -> Result<Self, Fault> {
+    pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let start = *reader;
         // Before all else, so that a server can answer a version it does not speak.
-        let version = decode_version(reader)?;
+        let version = decode_version(reader, frame.options.accept_v31)?;
         if version == Version::V5 && is_length_overlong(&start) {
             return Err(Fault::new(Violation::VariableByteIntegerOverlong, 1));
         }
@@ -91,7 +92,7 @@ impl<'a> Connect<'a> {
         let keep_alive = reader.u16()?;
         let properties = match version {
             Version::V5 => read_authenticated(reader, Context::CONNECT)?,
-            Version::V311 => Properties::EMPTY,
+            Version::V31 | Version::V311 => Properties::EMPTY,
         };
         // The order of the payload [MQTT-3.1.3-1].
         let client_id = reader.string()?;
@@ -99,13 +100,15 @@ impl<'a> Connect<'a> {
             0 => None,
             _ => Some(Will::decode(version, flags, reader)?),
         };
+        // In 3.1 the remaining length has precedence over these two flags (3.1, section 3.1).
+        let flag_prevails = |reader: &Reader<'_>| version != Version::V31 || !reader.is_empty();
         let user_name = match flags & USER_NAME {
-            0 => None,
-            _ => Some(reader.string()?),
+            USER_NAME if flag_prevails(reader) => Some(reader.string()?),
+            _ => None,
         };
         let password = match flags & PASSWORD {
-            0 => None,
-            _ => Some(reader.binary()?),
+            PASSWORD if flag_prevails(reader) => Some(reader.binary()?),
+            _ => None,
         };
         let clean_start = flags & CLEAN_START != 0;
         Ok(Self {
@@ -132,7 +135,7 @@ impl<'a> Connect<'a> {
             first_byte(PacketType::Connect),
             self.remaining_length(),
         )?;
-        writer::binary(out, PROTOCOL_NAME);
+        writer::binary(out, protocol_name(self.version));
         out.extend_from_slice(&[self.version.protocol_level(), self.flags()]);
         writer::u16(out, self.keep_alive);
         self.properties.write_block(self.version, out);
@@ -170,7 +173,7 @@ impl<'a> Connect<'a> {
         }
         if let Some(password) = self.password {
             writer::check_binary(password)?;
-            if self.version == Version::V311 && self.user_name.is_none() {
+            if self.version != Version::V5 && self.user_name.is_none() {
                 return Err(Violation::PasswordWithoutUserName.into());
             }
         }
@@ -200,7 +203,7 @@ impl<'a> Connect<'a> {
     fn remaining_length(&self) -> usize {
         writer::total([
             // Protocol name, level, flags, keep alive.
-            writer::field_len(PROTOCOL_NAME.len()) + 4,
+            writer::field_len(protocol_name(self.version).len()) + 4,
             self.properties.block_len(self.version),
             writer::field_len(self.client_id.len()),
             self.will
@@ -248,7 +251,7 @@ impl<'a> Will<'a> {
         let retain = flags & WILL_RETAIN != 0;
         let properties = match version {
             Version::V5 => Properties::read(reader, Context::WILL)?,
-            Version::V311 => Properties::EMPTY,
+            Version::V31 | Version::V311 => Properties::EMPTY,
         };
         let before = *reader;
         let topic = reader.topic_name(Violation::TopicNameWildcard)?;
@@ -283,9 +286,16 @@ impl<'a> Will<'a> {
     }
 }
 
+fn protocol_name(version: Version) -> &'static [u8] {
+    match version {
+        Version::V31 => PROTOCOL_NAME_LEGACY,
+        Version::V311 | Version::V5 => PROTOCOL_NAME,
+    }
+}
+
 /// Protocol name and protocol level.
 #[inline(always)]
-fn decode_version(reader: &mut Reader<'_>) -> Result<Version, Fault> {
+fn decode_version(reader: &mut Reader<'_>, accept_v31: bool) -> Result<Version, Fault> {
     let name_at = *reader;
     let name = reader.binary()?;
     let level_at = *reader;
@@ -297,6 +307,9 @@ fn decode_version(reader: &mut Reader<'_>) -> Result<Version, Fault> {
             _ => Err(level_at.fault(Violation::ProtocolVersion)),
         },
         PROTOCOL_NAME_LEGACY if reader.u8()? == PROTOCOL_LEVEL_LEGACY => {
+            if accept_v31 {
+                return Ok(Version::V31);
+            }
             Err(level_at.fault(Violation::ProtocolVersionLegacy))
         }
         _ => Err(name_at.fault(Violation::ProtocolName)),
@@ -304,6 +317,12 @@ fn decode_version(reader: &mut Reader<'_>) -> Result<Version, Fault> {
 }
 
 fn check_flags(version: Version, flags: u8) -> Option<Violation> {
+    // 3.1 does not use bit 0, and disregards QoS and RETAIN of a will that is not there (3.1, section 3.1).
+    let flags = match version {
+        Version::V31 if flags & WILL == 0 => flags & (CLEAN_START | PASSWORD | USER_NAME),
+        Version::V31 => flags & !0x01,
+        Version::V311 | Version::V5 => flags,
+    };
     let will_qos = flags >> WILL_QOS_SHIFT & 0x03;
     // [MQTT-3.1.2-3]
     if flags & 0x01 != 0 {
@@ -322,8 +341,8 @@ fn check_flags(version: Version, flags: u8) -> Option<Violation> {
         // 5.0: [MQTT-3.1.2-12]; 3.1.1: [MQTT-3.1.2-14]
         return Some(Violation::WillQosInvalid);
     }
-    // 3.1.1: [MQTT-3.1.2-22]; 5.0 allows it (section 3.1.2.9).
-    if version == Version::V311 && flags & (PASSWORD | USER_NAME) == PASSWORD {
+    // 3.1.1: [MQTT-3.1.2-22]; 3.1: section 3.1; 5.0 allows it (section 3.1.2.9).
+    if version != Version::V5 && flags & (PASSWORD | USER_NAME) == PASSWORD {
         return Some(Violation::PasswordWithoutUserName);
     }
     None
@@ -336,9 +355,9 @@ fn is_length_overlong(body: &Reader<'_>) -> bool {
     body.offset() as usize != needed
 }
 
-/// The version that the body of a CONNECT names, if it names one of the two.
+/// The version that the body of a CONNECT names, if it names one of the three.
 pub(super) fn named_version(body: &[u8]) -> Option<Version> {
-    decode_version(&mut Reader::new(body, 0)).ok()
+    decode_version(&mut Reader::new(body, 0), true).ok()
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl<'a> Disconnect<'a> {
     ///
     /// See [`Packet::encode`](crate::Packet::encode).
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if version == Version::V311 && self.reason != ReasonCode::NORMAL_DISCONNECTION {
+        if version != Version::V5 && self.reason != ReasonCode::NORMAL_DISCONNECTION {
             return Err(EncodeError::NeedsV5);
         }
         check_reason(self.reason, PacketType::Disconnect)?;

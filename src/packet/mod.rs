@@ -1,4 +1,4 @@
-//! The fifteen control packets (chapter 3), for both versions: views of received bytes, and what is to be sent.
+//! The fifteen control packets (chapter 3), for all versions: views of received bytes, and what is to be sent.
 
 mod ack;
 mod auth;
@@ -36,6 +36,7 @@ pub struct DecodeOptions {
     maximum_packet_size: u32,
     sender: Option<Role>,
     unchecked_filters: bool,
+    accept_v31: bool,
 }
 
 impl DecodeOptions {
@@ -46,6 +47,7 @@ impl DecodeOptions {
             maximum_packet_size: MAXIMUM_PACKET_SIZE,
             sender: None,
             unchecked_filters: false,
+            accept_v31: false,
         }
     }
 
@@ -77,6 +79,14 @@ impl DecodeOptions {
         }
     }
 
+    /// Whether a CONNECT of MQTT 3.1 (`MQIsdp`, level 3) is read. Default: `false`, it is refused as
+    /// [`Violation::ProtocolVersionLegacy`]. The other packets of 3.1 are read by its rules wherever
+    /// [`Packet::decode`] is given [`Version::V31`].
+    #[must_use]
+    pub const fn with_accept_v31(self, accept_v31: bool) -> Self {
+        Self { accept_v31, ..self }
+    }
+
     /// See [`DecodeOptions::with_maximum_packet_size`].
     #[must_use]
     pub const fn maximum_packet_size(&self) -> u32 {
@@ -94,6 +104,12 @@ impl DecodeOptions {
     pub const fn unchecked_filters(&self) -> bool {
         self.unchecked_filters
     }
+
+    /// See [`DecodeOptions::with_accept_v31`].
+    #[must_use]
+    pub const fn accept_v31(&self) -> bool {
+        self.accept_v31
+    }
 }
 
 impl Default for DecodeOptions {
@@ -102,7 +118,7 @@ impl Default for DecodeOptions {
     }
 }
 
-/// A control packet of either version. A 3.1.1 packet is one without properties.
+/// A control packet of any version. One of 3.1.1 or 3.1 has no properties.
 ///
 /// ```
 /// use sansio_mqtt::{DecodeOptions, Packet, Publish, Version};
@@ -194,7 +210,7 @@ impl<'a> Frame<'a, '_> {
             body,
         };
         match frame.packet_type {
-            PacketType::Connect => packet!(frame, Connect, |r| Connect::decode(r)),
+            PacketType::Connect => packet!(frame, Connect, |r| Connect::decode(&frame, r)),
             PacketType::Connack => packet!(frame, Connack, |r| Connack::decode(&frame, r)),
             PacketType::Subscribe => packet!(frame, Subscribe, |r| Subscribe::decode(&frame, r)),
             PacketType::Suback => packet!(frame, Suback, |r| Suback::decode(&frame, r)),
@@ -232,6 +248,7 @@ impl<'a> Frame<'a, '_> {
 }
 
 /// What the first byte alone breaks, for each of its values.
+static FIRST_BYTE_V31: [Option<Violation>; 256] = first_bytes(Version::V31);
 static FIRST_BYTE_V311: [Option<Violation>; 256] = first_bytes(Version::V311);
 static FIRST_BYTE_V5: [Option<Violation>; 256] = first_bytes(Version::V5);
 
@@ -249,11 +266,17 @@ const fn first_bytes(version: Version) -> [Option<Violation>; 256] {
 
 /// The packet type, and the flags: of PUBLISH [MQTT-3.3.1-2, MQTT-3.3.1-4], of the others [MQTT-2.1.3-1; 3.1.1:
 /// MQTT-2.2.2-1].
+///
+/// 3.1 says only that unused bits should be 0 (section 2.6), and has a use for DUP in PUBREL, SUBSCRIBE and UNSUBSCRIBE
+/// (section 2.1): there the flags of PUBLISH alone mean something. Those of CONNECT are looked at before its version
+/// is known.
 const fn check_first_byte(version: Version, first: u8) -> Option<Violation> {
     match (first >> 4, first & 0x0F) {
         (0, _) => Some(Violation::PacketTypeReserved),
-        (15, _) if matches!(version, Version::V311) => Some(Violation::PacketTypeNotInVersion),
+        (15, _) if !matches!(version, Version::V5) => Some(Violation::PacketTypeNotInVersion),
         (3, 0x6 | 0x7 | 0xE | 0xF) => Some(Violation::QosInvalid),
+        (1, 0x1..=0xF) => Some(Violation::FixedHeaderFlags),
+        (_, _) if matches!(version, Version::V31) => None,
         (3, 0x8 | 0x9) => Some(Violation::DupWithQos0),
         (3, _) | (6 | 8 | 10, 0x2) => None,
         (6 | 8 | 10, _) => Some(Violation::FixedHeaderFlags),
@@ -437,6 +460,7 @@ fn read_first_byte(
     first: u8,
 ) -> Result<PacketType, Violation> {
     let table = match version {
+        Version::V31 => &FIRST_BYTE_V31,
         Version::V311 => &FIRST_BYTE_V311,
         Version::V5 => &FIRST_BYTE_V5,
     };
@@ -459,7 +483,7 @@ fn read_remaining_length(
     bytes: &[u8],
 ) -> Result<Option<(usize, &[u8])>, Violation> {
     match varint::read(bytes) {
-        // 3.1.1 demands no shortest form (section 2.2.3), 5.0 does [MQTT-1.5.5-1]. Which of the two a CONNECT
+        // 3.1 and 3.1.1 demand no shortest form (3.1.1, section 2.2.3), 5.0 does [MQTT-1.5.5-1]. Which of these a CONNECT
         // has to obey is not known before its body.
         Varint::Value(value, count)
             if version == Version::V5
@@ -485,7 +509,7 @@ fn check_length(
 ) -> Result<(), usize> {
     let expected = match (packet_type, version) {
         (PacketType::Pingreq | PacketType::Pingresp, _)
-        | (PacketType::Disconnect, Version::V311) => 0,
+        | (PacketType::Disconnect, Version::V31 | Version::V311) => 0,
         (
             PacketType::Connack
             | PacketType::Puback
@@ -493,7 +517,7 @@ fn check_length(
             | PacketType::Pubrel
             | PacketType::Pubcomp
             | PacketType::Unsuback,
-            Version::V311,
+            Version::V31 | Version::V311,
         ) => 2,
         _ => return Ok(()),
     };
@@ -514,7 +538,7 @@ const fn sends(sender: Role, packet_type: PacketType, version: Version) -> bool 
         PacketType::Connack | PacketType::Suback | PacketType::Unsuback | PacketType::Pingresp => {
             Role::Client
         }
-        PacketType::Disconnect if matches!(version, Version::V311) => Role::Server,
+        PacketType::Disconnect if !matches!(version, Version::V5) => Role::Server,
         _ => return true,
     };
     !matches!(
@@ -530,11 +554,14 @@ fn header_error(version: Version, first: u8, violation: Violation, offset: usize
     DecodeError::new(violation, PacketType::from_u8(first >> 4), version, offset)
 }
 
-/// What the body breaks. A CONNECT breaks the rules of its own version, if it gets as far as naming it.
+/// What the body breaks. A CONNECT breaks the rules of its own version, if it gets as far as naming it and it is one
+/// that is spoken.
 #[cold]
 fn body_error(version: Version, packet_type: PacketType, body: &[u8], fault: Fault) -> DecodeError {
     let version = match packet_type {
-        PacketType::Connect => connect::named_version(body).unwrap_or(version),
+        PacketType::Connect if fault.violation() != Violation::ProtocolVersionLegacy => {
+            connect::named_version(body).unwrap_or(version)
+        }
         _ => version,
     };
     DecodeError::new(

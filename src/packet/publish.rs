@@ -23,7 +23,7 @@ use crate::wire::{EncodeError, Fault, Reader, writer};
 /// ```
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub struct Publish<'a> {
-    /// The message may have been sent before. Only with QoS 1 and 2 [MQTT-3.3.1-2].
+    /// The message may have been sent before. Only with QoS 1 and 2 [MQTT-3.3.1-2]; 3.1 does not say so.
     pub dup: bool,
     /// The quality of service of this hop.
     pub qos: QoS,
@@ -72,7 +72,7 @@ impl<'a> Publish<'a> {
             Err(fault) => return Err(frame.error(fault)),
         };
         match (frame.version, reader.rest()) {
-            (Version::V311, payload) | (Version::V5, [0, payload @ ..]) => {
+            (Version::V31 | Version::V311, payload) | (Version::V5, [0, payload @ ..]) => {
                 // [MQTT-4.7.3-1]
                 if topic.is_empty() {
                     return Err(frame.error(frame.reader().fault(Violation::TopicNameEmpty)));
@@ -227,7 +227,7 @@ impl<'a> Publish<'a> {
     }
 
     fn check(&self, version: Version) -> Result<(), EncodeError> {
-        if self.dup && self.qos == QoS::AtMostOnce {
+        if self.dup && self.qos == QoS::AtMostOnce && version != Version::V31 {
             return Err(Violation::DupWithQos0.into());
         }
         if self.packet_id.is_some() != (self.qos != QoS::AtMostOnce) {
@@ -235,7 +235,7 @@ impl<'a> Publish<'a> {
         }
         writer::check_topic_name(self.topic, Violation::TopicNameWildcard)?;
         match version {
-            Version::V311 => {
+            Version::V31 | Version::V311 => {
                 if self.topic_alias.is_some()
                     || self.message_expiry_interval.is_some()
                     || !self.subscription_identifiers.is_empty()
@@ -259,7 +259,7 @@ impl<'a> Publish<'a> {
 
     /// The length of the properties without their length field.
     fn property_len(&self, version: Version) -> usize {
-        if version == Version::V311 {
+        if version != Version::V5 {
             return 0;
         }
         writer::total([
@@ -275,7 +275,7 @@ impl<'a> Publish<'a> {
             writer::field_len(self.topic.len()),
             self.packet_id.map_or(0, |_| 2),
             match version {
-                Version::V311 => 0,
+                Version::V31 | Version::V311 => 0,
                 Version::V5 => writer::prefixed_len(property_len),
             },
             self.payload.len(),

@@ -15,7 +15,7 @@ const NO_LOCAL: u8 = 0x04;
 const RETAIN_AS_PUBLISHED: u8 = 0x08;
 const RETAIN_HANDLING_SHIFT: u32 = 4;
 
-/// How a subscription is to be served (5.0, section 3.8.3.1). 3.1.1 has the QoS only.
+/// How a subscription is to be served (5.0, section 3.8.3.1). Before 5.0 there is the QoS only.
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug, Default)]
 pub struct SubscriptionOptions {
     /// The highest QoS that the client wants.
@@ -53,7 +53,8 @@ pub struct Subscribe<'a> {
 pub struct Suback<'a> {
     /// That of the SUBSCRIBE.
     pub packet_id: PacketId,
-    /// One for each subscription, in their order [MQTT-3.9.3-1]. In 3.1.1: 0x00, 0x01, 0x02 and 0x80 only.
+    /// One for each subscription, in their order [MQTT-3.9.3-1]. In 3.1.1: 0x00, 0x01, 0x02 and 0x80 only; in 3.1 no
+    /// 0x80 either.
     pub reason_codes: ReasonCodes<'a>,
     /// 5.0: Reason String and User Properties.
     pub properties: Properties<'a>,
@@ -102,9 +103,10 @@ impl SubscriptionOptions {
 
     #[inline(always)]
     fn from_byte(version: Version, byte: u8) -> Result<Self, Violation> {
-        // 5.0: [MQTT-3.8.3-5]; 3.1.1: [MQTT-3.8.3-4]
+        // 5.0: [MQTT-3.8.3-5]; 3.1.1: [MQTT-3.8.3-4]; 3.1 does not use the bits (section 3.8), and no value with one
+        // of them set is a QoS.
         let reserved = match version {
-            Version::V311 => 0b1111_1100,
+            Version::V31 | Version::V311 => 0b1111_1100,
             Version::V5 => 0b1100_0000,
         };
         if byte & reserved != 0 {
@@ -159,7 +161,7 @@ impl<'a> Subscription<'a> {
 
     fn check(&self, version: Version) -> Result<(), EncodeError> {
         check_filter(version, self.filter)?;
-        if version == Version::V311 && self.options != SubscriptionOptions::new(self.options.qos) {
+        if version != Version::V5 && self.options != SubscriptionOptions::new(self.options.qos) {
             return Err(EncodeError::NeedsV5);
         }
         Ok(check_no_local(self.filter, self.options)?)
@@ -215,7 +217,7 @@ impl<'a> Subscribe<'a> {
         let packet_id = reader.packet_id()?;
         let properties = match version {
             Version::V5 => Properties::read(reader, Context::SUBSCRIBE)?,
-            Version::V311 => Properties::EMPTY,
+            Version::V31 | Version::V311 => Properties::EMPTY,
         };
         let bytes = reader.rest();
         if bytes.is_empty() {
@@ -293,7 +295,7 @@ impl<'a> Subscriptions<'a> {
             List::Block { bytes, .. } => (bytes, &[][..]),
             List::Slice(slice) => (&[][..], slice),
         };
-        // The block has been checked: by the rules of 5.0 it reads as by those of 3.1.1, which are narrower.
+        // The block has been checked: by the rules of 5.0 it reads as by those of the others, which are narrower.
         let mut reader = Reader::new(block, 0);
         let block =
             core::iter::from_fn(move || Subscription::decode(Version::V5, true, &mut reader).ok());
@@ -367,7 +369,7 @@ impl<'a> Suback<'a> {
         let packet_id = reader.packet_id()?;
         let properties = match frame.version {
             Version::V5 => Properties::read(reader, Context::ACK)?,
-            Version::V311 => Properties::EMPTY,
+            Version::V31 | Version::V311 => Properties::EMPTY,
         };
         let reason_codes = ReasonCodes::decode(frame, reader)?;
         Ok(Self {
@@ -381,7 +383,8 @@ impl<'a> Suback<'a> {
     ///
     /// # Errors
     ///
-    /// See [`Packet::encode`](crate::Packet::encode). [`EncodeError::NeedsV5`] for a failure other than 0x80 in 3.1.1.
+    /// See [`Packet::encode`](crate::Packet::encode). [`EncodeError::NeedsV5`] for a failure other than 0x80 before
+    /// 5.0, [`EncodeError::NeedsV311`] for 0x80 in 3.1.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         self.properties.check_block(version, Context::ACK)?;
         self.reason_codes.check(PacketType::Suback, version)?;
@@ -472,6 +475,8 @@ impl<'a> ReasonCodes<'a> {
             check_reason(code, packet_type)?;
             if is_allowed(code, packet_type, version) {
                 Ok(())
+            } else if version == Version::V31 && is_allowed(code, packet_type, Version::V311) {
+                Err(EncodeError::NeedsV311)
             } else {
                 Err(EncodeError::NeedsV5)
             }
@@ -483,11 +488,12 @@ impl<'a> ReasonCodes<'a> {
     }
 }
 
-/// 5.0: [MQTT-3.9.3-2, MQTT-3.11.3-2]; 3.1.1, SUBACK only: [MQTT-3.9.3-2].
+/// 5.0: [MQTT-3.9.3-2, MQTT-3.11.3-2]; 3.1.1, SUBACK only: [MQTT-3.9.3-2]; 3.1, SUBACK only: section 3.9.
 fn is_allowed(code: ReasonCode, packet_type: PacketType, version: Version) -> bool {
     match version {
         Version::V5 => code.allowed_in(packet_type, None),
         Version::V311 => code.granted_qos().is_some() || code == ReasonCode::UnspecifiedError,
+        Version::V31 => code.granted_qos().is_some(),
     }
 }
 

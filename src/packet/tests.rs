@@ -6,7 +6,7 @@ use alloc::vec;
 use super::*;
 use crate::types::PacketId;
 
-pub(super) const BOTH: [Version; 2] = [Version::V311, Version::V5];
+pub(super) const ALL: [Version; 3] = [Version::V31, Version::V311, Version::V5];
 
 pub(super) fn id(value: u16) -> PacketId {
     PacketId::new(value).unwrap()
@@ -15,6 +15,8 @@ pub(super) fn id(value: u16) -> PacketId {
 fn from(sender: Option<Role>) -> DecodeOptions {
     DecodeOptions::new().with_sender(sender)
 }
+
+mod v31;
 
 fn decode<'a>(
     version: Version,
@@ -175,7 +177,7 @@ pub(super) fn unsendable<'a>(
 
 #[test]
 fn pings() {
-    for version in BOTH {
+    for version in ALL {
         valid(version, b"\xC0\x00", Packet::Pingreq);
         valid(version, b"\xD0\x00", Packet::Pingresp);
         refused(version, b"\xC0\x01\x00", Violation::TrailingBytes, 2);
@@ -188,11 +190,13 @@ fn pings() {
 fn all_first_bytes() {
     for first in 0..=u8::MAX {
         let (packet_type, flags) = (first >> 4, first & 0x0F);
-        for version in BOTH {
+        for version in ALL {
             let expected = match (packet_type, flags) {
                 (0, _) => Some(Violation::PacketTypeReserved),
-                (15, _) if version == Version::V311 => Some(Violation::PacketTypeNotInVersion),
+                (15, _) if version != Version::V5 => Some(Violation::PacketTypeNotInVersion),
                 (3, _) if flags & 0x06 == 0x06 => Some(Violation::QosInvalid),
+                (1, 1..) => Some(Violation::FixedHeaderFlags),
+                (_, _) if version == Version::V31 => None,
                 (3, _) if flags & 0x0E == 0x08 => Some(Violation::DupWithQos0),
                 (3, _) => None,
                 (6 | 8 | 10, 0x02) => None,
@@ -236,12 +240,12 @@ fn directions() {
     for value in 1..=15 {
         let packet_type = PacketType::from_u8(value).unwrap();
         let bytes = [first_byte(packet_type)];
-        for version in BOTH {
-            if (packet_type, version) == (T::Auth, Version::V311) {
+        for version in ALL {
+            if packet_type == T::Auth && version != Version::V5 {
                 continue;
             }
             let only_client = client.contains(&packet_type)
-                || (packet_type, version) == (T::Disconnect, Version::V311);
+                || packet_type == T::Disconnect && version != Version::V5;
             for (sender, wrong) in [
                 (Role::Client, server.contains(&packet_type)),
                 (Role::Server, only_client),
@@ -261,7 +265,7 @@ fn directions() {
 /// A fifth byte of the remaining length is refused as soon as the fourth announces it.
 #[test]
 fn remaining_length_of_five_bytes() {
-    for version in BOTH {
+    for version in ALL {
         for bytes in [
             &b"\x30\xFF\xFF\xFF\xFF"[..],
             b"\x30\x80\x80\x80\x80\x01",
@@ -401,7 +405,7 @@ fn lengths_that_are_refused_at_once() {
 
 #[test]
 fn no_input() {
-    for version in BOTH {
+    for version in ALL {
         assert_eq!(decode(version, &from(None), b""), Ok(None));
     }
 }
@@ -422,7 +426,7 @@ fn sizes() {
 #[test]
 fn versions_of_errors() {
     let error = |version, bytes| decode(version, &from(None), bytes).unwrap_err();
-    for version in BOTH {
+    for version in ALL {
         let v311 = error(version, b"\x10\x0C\x00\x04MQTT\x04\x01\x00\x00\x00\x00");
         assert_eq!(v311.version(), Version::V311);
         let v5 = error(version, b"\x10\x0D\x00\x04MQTT\x05\x01\x00\x00\x00\x00\x00");

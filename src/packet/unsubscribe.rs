@@ -66,7 +66,7 @@ impl<'a> Unsubscribe<'a> {
         let packet_id = reader.packet_id()?;
         let properties = match version {
             Version::V5 => Properties::read(reader, Context::UNSUBSCRIBE)?,
-            Version::V311 => Properties::EMPTY,
+            Version::V31 | Version::V311 => Properties::EMPTY,
         };
         let bytes = reader.rest();
         if bytes.is_empty() {
@@ -212,7 +212,7 @@ impl<'a> Unsuback<'a> {
     pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let packet_id = reader.packet_id()?;
         Ok(match frame.version {
-            Version::V311 => Self::new(packet_id, ReasonCodes::EMPTY),
+            Version::V31 | Version::V311 => Self::new(packet_id, ReasonCodes::EMPTY),
             Version::V5 => Self {
                 packet_id,
                 properties: Properties::read(reader, Context::ACK)?,
@@ -229,8 +229,8 @@ impl<'a> Unsuback<'a> {
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         self.properties.check_block(version, Context::ACK)?;
         match version {
-            Version::V311 if self.reason_codes.is_empty() => {}
-            Version::V311 => return Err(EncodeError::NeedsV5),
+            Version::V31 | Version::V311 if self.reason_codes.is_empty() => {}
+            Version::V31 | Version::V311 => return Err(EncodeError::NeedsV5),
             Version::V5 => self.reason_codes.check(PacketType::Unsuback, version)?,
         }
         writer::begin(
@@ -261,7 +261,7 @@ impl<'a> Unsuback<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{BOTH, id, refused, unsendable, valid};
+    use super::super::tests::{ALL, id, refused, unsendable, valid};
     use super::super::{DecodeOptions, Packet};
     use super::*;
     use crate::property::Property;
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent() {
-        for version in BOTH {
+        for version in ALL {
             let none: [&str; 0] = [];
             unsendable(
                 version,

@@ -185,7 +185,7 @@ impl<'a> Properties<'a> {
     /// The length on the wire with the length field. 3.1.1 has neither.
     pub(crate) fn block_len(&self, version: Version) -> usize {
         match version {
-            Version::V311 => 0,
+            Version::V31 | Version::V311 => 0,
             Version::V5 => writer::prefixed_len(self.encoded_len()),
         }
     }
@@ -206,8 +206,8 @@ impl<'a> Properties<'a> {
         context: Context,
     ) -> Result<(), EncodeError> {
         match version {
-            Version::V311 if self.is_empty() => Ok(()),
-            Version::V311 => Err(EncodeError::NeedsV5),
+            Version::V31 | Version::V311 if self.is_empty() => Ok(()),
+            Version::V31 | Version::V311 => Err(EncodeError::NeedsV5),
             Version::V5 => self.check(context),
         }
     }

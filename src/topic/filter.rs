@@ -105,7 +105,7 @@ pub(crate) fn check_filter(version: Version, filter: &str) -> Result<(), TopicEr
 fn check(version: Version, text: &str) -> Result<usize, TopicError> {
     check_len(text)?;
     let inner = match version {
-        Version::V311 => 0, // nothing is said of `$share`
+        Version::V31 | Version::V311 => 0, // nothing is said of `$share`
         Version::V5 => shared::inner_start(text)?,
     };
     let filter = text.as_bytes().get(inner..).unwrap_or_default();

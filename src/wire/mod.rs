@@ -25,6 +25,9 @@ pub enum EncodeError {
     /// A property, reason code, option or packet that 3.1.1 does not have.
     #[error("not in MQTT 3.1.1")]
     NeedsV5,
+    /// What 3.1.1 has and 3.1 has not: Session Present in CONNACK, a failure in SUBACK.
+    #[error("not in MQTT 3.1")]
+    NeedsV311,
     /// A string or binary field of more than 65,535 bytes (section 1.5.4).
     #[error("string or binary field over 65,535 bytes")]
     StringTooLong,

@@ -64,10 +64,10 @@ await() { # what, command...: at most 10 s
 # --- brokers --------------------------------------------------------------------------------------------------------
 
 # Each sets `port`, `log` and `broker`, and `logged`: how its log tells that a client's subscription stands.
-start_ours() {
+start_ours() { # arguments
     log=$work/broker.log
     : >"$log"
-    "$examples/broker" --listen 127.0.0.1:0 >"$log" 2>&1 &
+    "$examples/broker" --listen 127.0.0.1:0 "$@" >"$log" 2>&1 &
     broker=$!
     children+=("$broker")
     await "broker listens" grep -q '^listening on ' "$log" || die "the broker does not start: $(cat "$log")"
@@ -450,7 +450,7 @@ take_over() {
         wait $first 2>/dev/null
         check "take-over: the new connection has the messages, $v" m "$(out $id)"
         check "take-over: the broker tells so, $v" 1 "$(grep -c "\"$id\": closed: disconnected: 0x8E " "$log")"
-        [[ $v == mqttv311 ]] ||
+        [[ $v != mqttv5 ]] ||
             check "take-over: the old connection is told" 1 "$(grep -c 'Received DISCONNECT (142)' "$work/$id.first")"
     done
 }
@@ -502,6 +502,21 @@ subscription_options() {
     check "nothing to unsubscribe" b00400010011 "${answer: -12}"
     answer=$(raw '10 0d 0004 4d515454 05 02 003c 00 0000')
     check "an assigned client identifier" 1 "$(grep -c "$(printf assigned- | od -An -tx1 | tr -d ' ')" <<<"$answer")"
+}
+
+legacy_refused() {
+    timeout 10 mosquitto_pub -h 127.0.0.1 -p "$port" -V mqttv31 -t a -m m >"$work/said" 2>&1
+    check "3.1 is refused unless asked for" "1 1" "$? $(grep -ci 'unacceptable protocol version' "$work/said")"
+    check "3.1 is told so" 20020001 "$(raw '10 0f 0006 4d5149736470 03 02 003c 0001 78')"
+}
+
+legacy_rules() { # a client identifier of 24 characters; a refused filter; what is sent again
+    local connect='10 0f 0006 4d5149736470 03 02 003c 0001 78'
+    check "3.1: client identifier of 24 characters" 20020002 \
+        "$(raw "10 26 0006 4d5149736470 03 02 003c 0018 $(printf '61%.0s' {1..24})")"
+    check "3.1: SUBSCRIBE, PUBREL and UNSUBSCRIBE with DUP" 2002000090030001017002000ab0020003 \
+        "$(raw "$connect 8a 06 0001 0001 61 01 6a 02 000a aa 05 0003 0001 61")"
+    check "3.1: user name flagged and missing" 20020000 "$(raw '10 0f 0006 4d5149736470 03 82 003c 0001 78')"
 }
 
 stopping() {
@@ -574,20 +589,29 @@ our_properties() {
 
 start_ours
 PUB=("${stock_pub[@]}") SUB=("${stock_sub[@]}")
+label="broker"
+legacy_refused
+kill -KILL "$broker"
+wait "$broker" 2>/dev/null
+
+start_ours --accept-v31
 label="broker, stock clients"
+versions=(mqttv31 mqttv311 mqttv5)
 qos_matrix
 in_order 500
 payloads
 wildcards
 retained
-retain_flags
 wills
 sessions
 dollar_topics
 overlapping
+take_over
+legacy_rules
+versions=(mqttv311 mqttv5)
+retain_flags
 properties
 expiry
-take_over
 shared
 unsubscribing
 subscription_options

@@ -4,14 +4,15 @@ use sansio_mqtt::{
     DecodeOptions, EncodeError, MAXIMUM_PACKET_SIZE, Packet, PacketType, Role, Version, Violation,
 };
 
-/// Takes `bytes` as a stream and checks every packet in it, in both versions and from every sender. Gives the number of packets.
+/// Takes `bytes` as a stream and checks every packet in it, in every version and from every sender. Gives the number of packets.
 pub(crate) fn check_stream(bytes: &[u8]) -> usize {
     let mut packets = 0;
-    for version in [Version::V311, Version::V5] {
+    for version in [Version::V31, Version::V311, Version::V5] {
         for sender in [None, Some(Role::Client), Some(Role::Server)] {
             for unchecked_filters in [false, true] {
                 let options = DecodeOptions::new()
                     .with_sender(sender)
+                    .with_accept_v31(version == Version::V31)
                     .with_unchecked_filters(unchecked_filters);
                 packets += check_stream_with(version, &options, bytes);
             }
@@ -94,7 +95,8 @@ fn check_decoded(version: Version, options: &DecodeOptions, taken: &[u8], packet
 pub(crate) fn check_encoded(version: Version, packet: &Packet<'_>, bytes: &[u8]) {
     assert_eq!(packet.encoded_len(version), bytes.len(), "{packet:?}");
     let mut input = bytes;
-    let decoded = match Packet::decode(version, &DecodeOptions::new(), &mut input) {
+    let options = DecodeOptions::new().with_accept_v31(true);
+    let decoded = match Packet::decode(version, &options, &mut input) {
         Ok(Some(decoded)) => decoded,
         other => panic!("encoded but refused: {other:?}: {packet:?}"),
     };

@@ -15,7 +15,9 @@ pub(crate) fn with_packet<R>(
 ) -> Option<R> {
     let mut u = Unstructured::new(data);
     let texts = Texts::arbitrary(&mut u).ok()?;
-    let version = *u.choose(&[Version::V5, Version::V5, Version::V311]).ok()?;
+    let version = *u
+        .choose(&[Version::V5, Version::V5, Version::V311, Version::V31])
+        .ok()?;
     let packet_type = PacketType::from_u8(u.int_in_range(1..=15).ok()?)?;
     let lists = Lists::arbitrary(&mut u, version, packet_type, &texts).ok()?;
     let packet = packet(&mut u, version, packet_type, &texts, &lists).ok()?;
@@ -149,9 +151,10 @@ fn reason(
         return Ok(*u.choose(&all)?);
     }
     let fits = |code: &ReasonCode| match (version, packet_type) {
-        (Version::V311, PacketType::Connack) => code.connect_return_code().is_some(),
+        (Version::V31 | Version::V311, PacketType::Connack) => code.connect_return_code().is_some(),
+        (Version::V31, PacketType::Suback) => matches!(code.as_u8(), 0..=2),
         (Version::V311, PacketType::Suback) => matches!(code.as_u8(), 0..=2 | 0x80),
-        (Version::V311, _) => *code == ReasonCode::Success,
+        (Version::V31 | Version::V311, _) => *code == ReasonCode::Success,
         _ => code.allowed_in(packet_type, None),
     };
     let fitting: Vec<ReasonCode> = all.into_iter().filter(fits).collect();
@@ -207,7 +210,7 @@ impl<'t> Lists<'t> {
                 ..SubscriptionOptions::default()
             };
             let options = match version {
-                Version::V311 if !rarely(u)? => options,
+                Version::V31 | Version::V311 if !rarely(u)? => options,
                 _ => SubscriptionOptions {
                     no_local: !u.ratio(7, 8)?,
                     retain_as_published: u.arbitrary()?,
@@ -232,7 +235,7 @@ impl<'t> Lists<'t> {
             }
         }
         let mut reasons = Vec::new();
-        let none = version == Version::V311 && packet_type == PacketType::Unsuback;
+        let none = version != Version::V5 && packet_type == PacketType::Unsuback;
         if !none || rarely(u)? {
             for _ in 0..u.int_in_range(1..=4)? {
                 reasons.push(reason(u, version, packet_type)?);
@@ -259,7 +262,7 @@ fn properties<'t>(
     texts: &'t Texts,
 ) -> Result<Vec<Property<'t>>> {
     let mut properties = Vec::new();
-    if version == Version::V311 && !rarely(u)? {
+    if version != Version::V5 && !rarely(u)? {
         return Ok(properties);
     }
     // Any order: start somewhere and go round.

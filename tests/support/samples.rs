@@ -131,7 +131,7 @@ pub(crate) fn samples(version: Version) -> Vec<Packet<'static>> {
         }),
         Packet::Connack(Connack::new(ReasonCode::NotAuthorized)),
         Packet::Connack(Connack {
-            session_present: true,
+            session_present: version != Version::V31,
             properties: of_5_0(CONNACK).into(),
             ..Connack::new(ReasonCode::Success)
         }),
@@ -162,7 +162,12 @@ pub(crate) fn samples(version: Version) -> Vec<Packet<'static>> {
         }),
         Packet::Suback(Suback {
             packet_id: id,
-            reason_codes: (&[ReasonCode::GRANTED_QOS_0, ReasonCode::UnspecifiedError][..]).into(),
+            reason_codes: if version == Version::V31 {
+                &[ReasonCode::GRANTED_QOS_0, ReasonCode::GrantedQos1][..]
+            } else {
+                &[ReasonCode::GRANTED_QOS_0, ReasonCode::UnspecifiedError]
+            }
+            .into(),
             properties: of_5_0(ACK).into(),
         }),
         Packet::Unsubscribe(Unsubscribe {

@@ -3,7 +3,7 @@ use alloc::vec;
 use super::*;
 use crate::packet::DecodeOptions;
 use crate::packet::Packet;
-use crate::packet::tests::{BOTH, decodes, id, packet, refused, refused_from, unsendable, valid};
+use crate::packet::tests::{ALL, decodes, id, packet, refused, refused_from, unsendable, valid};
 use Version::{V5, V311};
 
 fn with_id(qos: QoS, packet_id: u16, publish: Publish<'_>) -> Publish<'_> {
@@ -154,7 +154,7 @@ fn topic_by_alias() {
         2,
     );
     refused(V311, b"\x30\x02\x00\x00", Violation::TopicNameEmpty, 2);
-    for version in BOTH {
+    for version in ALL {
         unsendable(version, Publish::new("", b"x"), Violation::TopicNameEmpty);
     }
 }
@@ -315,12 +315,14 @@ fn subscription_identifiers_come_from_servers() {
 #[test]
 fn what_cannot_be_sent() {
     let plain = Publish::new("a", b"");
-    for version in BOTH {
-        unsendable(
-            version,
-            Publish { dup: true, ..plain },
-            Violation::DupWithQos0,
-        );
+    for version in ALL {
+        if version != Version::V31 {
+            unsendable(
+                version,
+                Publish { dup: true, ..plain },
+                Violation::DupWithQos0,
+            );
+        }
         for topic in ["+", "a/#", "a+"] {
             unsendable(
                 version,

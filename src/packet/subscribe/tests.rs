@@ -1,7 +1,7 @@
 use alloc::vec;
 
 use super::*;
-use crate::packet::tests::{BOTH, decodes, id, packet, refused, refused_with, unsendable, valid};
+use crate::packet::tests::{ALL, decodes, id, packet, refused, refused_with, unsendable, valid};
 use crate::packet::{DecodeOptions, Packet};
 use crate::property::Property;
 use Version::{V5, V311};
@@ -76,9 +76,9 @@ fn every_options_byte() {
             options,
         }];
         let subscribe = Subscribe::new(id(1), &list);
-        for version in BOTH {
+        for version in ALL {
             let body: &[u8] = match version {
-                V311 => &[0, 1, 0, 1, b'a', byte],
+                Version::V31 | V311 => &[0, 1, 0, 1, b'a', byte],
                 V5 => &[0, 1, 0, 0, 1, b'a', byte],
             };
             let bytes = packet(0x82, body);
@@ -274,7 +274,7 @@ fn sent_on_in_the_other_version() {
 #[test]
 fn what_cannot_be_sent() {
     let long = "a".repeat(65_536);
-    for version in BOTH {
+    for version in ALL {
         let none: [Subscription<'_>; 0] = [];
         unsendable(
             version,
@@ -369,7 +369,7 @@ fn invalid_subacks() {
     ] {
         refused(version, bytes, violation, offset);
     }
-    for version in BOTH {
+    for version in ALL {
         let none: [ReasonCode; 0] = [];
         unsendable(version, Suback::new(id(1), &none), Violation::NoReasonCodes);
     }
