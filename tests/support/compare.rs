@@ -6,7 +6,7 @@ use sansio_mqtt::{
 
 use crate::naive::{self, Rules, Sender, Value, Verdict};
 
-pub(crate) const VERSIONS: [Version; 2] = [Version::V311, Version::V5];
+pub(crate) const VERSIONS: [Version; 3] = [Version::V31, Version::V311, Version::V5];
 pub(crate) const SENDERS: [Option<Role>; 3] = [None, Some(Role::Client), Some(Role::Server)];
 
 pub(crate) fn rules(version: Version, options: &DecodeOptions) -> Rules {
@@ -18,27 +18,35 @@ pub(crate) fn rules(version: Version, options: &DecodeOptions) -> Rules {
             Some(Role::Server) => Sender::Server,
         },
         maximum_packet_size: options.maximum_packet_size() as usize,
-        accept_v31: false,
+        accept_v31: options.accept_v31(),
         unchecked_filters: options.unchecked_filters(),
     }
 }
 
 fn naive_version(version: Version) -> naive::Version {
     match version {
+        Version::V31 => naive::Version::V31,
         Version::V311 => naive::Version::V311,
         Version::V5 => naive::Version::V5,
-        _ => naive::Version::V31,
+        other => panic!("a version of no standard: {other}"),
     }
 }
 
-/// Every version and sender. How many of these six take the bytes.
+/// Every version and sender. How many of these nine take the bytes.
 pub(crate) fn compare_all(bytes: &[u8]) -> usize {
+    let versions = VERSIONS.into_iter();
+    versions
+        .map(|version| compare_senders(version, bytes))
+        .sum()
+}
+
+pub(crate) fn compare_senders(version: Version, bytes: &[u8]) -> usize {
     let mut valid = 0;
-    for version in VERSIONS {
-        for sender in SENDERS {
-            let options = DecodeOptions::new().with_sender(sender);
-            valid += usize::from(compare(version, &options, bytes).is_some());
-        }
+    for sender in SENDERS {
+        let options = DecodeOptions::new()
+            .with_sender(sender)
+            .with_accept_v31(version == Version::V31);
+        valid += usize::from(compare(version, &options, bytes).is_some());
     }
     valid
 }
@@ -243,10 +251,39 @@ fn value(property: &Property<'_>) -> Value {
     }
 }
 
-/// A limit for the packet size from one byte: mostly none.
-pub(crate) fn maximum_packet_size(byte: u8) -> u32 {
-    match byte {
-        0..=63 => byte.into(),
+/// How to decode, from one byte, so that each way has a byte.
+pub(crate) fn decode_options(byte: u8) -> (Version, DecodeOptions) {
+    let version = VERSIONS[usize::from(byte % 3)];
+    let sender = SENDERS[usize::from(byte / 3 % 3)];
+    let maximum_packet_size = match byte / 9 % 4 {
+        0 => 12,
+        1 => 40,
         _ => MAXIMUM_PACKET_SIZE,
+    };
+    let options = DecodeOptions::new()
+        .with_sender(sender)
+        .with_maximum_packet_size(maximum_packet_size)
+        .with_accept_v31(byte / 36 % 2 == 1)
+        .with_unchecked_filters(byte / 72 % 2 == 1);
+    (version, options)
+}
+
+/// The packets of a stream, as far as both take it. How many they are.
+pub(crate) fn compare_stream(version: Version, options: &DecodeOptions, bytes: &[u8]) -> usize {
+    let (mut packets, mut rest) = (0, bytes);
+    while let Some((_, length)) = compare(version, options, rest) {
+        packets += 1;
+        rest = &rest[length..];
     }
+    packets
+}
+
+/// What is encoded is what the other decoder takes for the same packet.
+pub(crate) fn compare_encoded(version: Version, packet: &Packet<'_>, bytes: &[u8]) {
+    let mut rules = rules(version, &DecodeOptions::new());
+    rules.accept_v31 = true;
+    let verdict = naive::decode(&rules, bytes);
+    let packet = owned(version, packet);
+    let length = bytes.len();
+    assert_eq!(verdict, Verdict::Valid { packet, length }, "{bytes:02x?}");
 }
