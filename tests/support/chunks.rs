@@ -83,7 +83,7 @@ fn server(options: &DecodeOptions, pieces: &[&[u8]]) -> Outcome {
         let mut input = &buffer[..];
         loop {
             while let Some(event) = server.receive(NOW, &mut input) {
-                events.push(format!("{event:?}"));
+                events.push(server_event(&event));
                 answer(&mut server, event);
             }
             if server.poll_transmit(NOW, &mut out, usize::MAX) == 0 {
@@ -94,6 +94,30 @@ fn server(options: &DecodeOptions, pieces: &[&[u8]]) -> Outcome {
         buffer.drain(..taken);
     }
     (events, out, format!("{:?}", server.closed()))
+}
+
+/// Without the tokens, which tell one connection from another.
+fn server_event(event: &ServerEvent<'_>) -> String {
+    match event {
+        ServerEvent::Publish(incoming) => incoming_text(incoming),
+        ServerEvent::Subscribe { subscribe, .. } => format!("{subscribe:?}"),
+        ServerEvent::Unsubscribe { unsubscribe, .. } => format!("{unsubscribe:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn client_event(event: &ClientEvent<'_>) -> String {
+    match event {
+        ClientEvent::Publish(incoming) => incoming_text(incoming),
+        ClientEvent::Published { ack, .. } => format!("{ack:?}"),
+        ClientEvent::Subscribed { suback, .. } => format!("{suback:?}"),
+        ClientEvent::Unsubscribed { unsuback, .. } => format!("{unsuback:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn incoming_text(incoming: &Incoming<'_>) -> String {
+    format!("{:?} {:?}", incoming.topic(), incoming.publish)
 }
 
 /// As an application does that takes everything. What is refused is refused in either case.
@@ -138,7 +162,7 @@ fn client(version: Version, options: &DecodeOptions, pieces: &[&[u8]]) -> Outcom
         let mut input = &buffer[..];
         loop {
             while let Some(event) = client.receive(NOW, &mut input) {
-                events.push(format!("{event:?}"));
+                events.push(client_event(&event));
             }
             if client.poll_transmit(NOW, &mut out, usize::MAX) == 0 {
                 break;
