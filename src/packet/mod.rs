@@ -338,12 +338,7 @@ impl<'a> Packet<'a> {
         let Some((body, rest)) = behind.split_at_checked(remaining_length) else {
             return match check_length(version, packet_type, header_length, remaining_length) {
                 Ok(()) => Ok(None),
-                Err(offset) => Err(header_error(
-                    version,
-                    first,
-                    Violation::TrailingBytes,
-                    offset,
-                )),
+                Err(offset) => Err(length_error(version, first, offset)),
             };
         };
         let frame = Frame {
@@ -366,6 +361,11 @@ impl<'a> Packet<'a> {
         };
         if decoded.is_ok() {
             *input = rest;
+        } else if let Err(offset) =
+            check_length(version, packet_type, header_length, remaining_length)
+        {
+            // The error is the one that shows before the body is there, in whatever pieces the packet comes.
+            return Err(length_error(version, first, offset));
         }
         decoded
     }
@@ -552,6 +552,12 @@ const fn sends(sender: Role, packet_type: PacketType, version: Version) -> bool 
 fn header_error(version: Version, first: u8, violation: Violation, offset: usize) -> DecodeError {
     let offset = Reader::of_body(&[], offset).offset();
     DecodeError::new(violation, PacketType::from_u8(first >> 4), version, offset)
+}
+
+/// What the length breaks: from this offset on there are too many bytes.
+#[cold]
+fn length_error(version: Version, first: u8, offset: usize) -> DecodeError {
+    header_error(version, first, Violation::TrailingBytes, offset)
 }
 
 /// What the body breaks. A CONNECT breaks the rules of its own version, if it gets as far as naming it and it is one

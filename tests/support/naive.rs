@@ -883,11 +883,9 @@ impl Body<'_> {
     /// 5: section 3.15.
     fn auth(&mut self) -> Option<Packet> {
         let (mut reason, mut properties) = (0, Properties::new());
-        // 5: section 3.15.2.1: Remaining Length 0 stands for 0x00, whose sender must be allowed to give it. That the
-        // method is not there then is left to the connection.
-        if self.rest.is_empty() {
-            self.check_reason(AUTH, reason);
-        } else {
+        // 5: section 3.15.2.1: Remaining Length 0 stands for 0x00. Who may send that, and that there is no method then,
+        // is left to the connection, which knows whether there can be an AUTH at all.
+        if !self.rest.is_empty() {
             reason = self.reason(AUTH)?;
             if !self.rest.is_empty() {
                 properties = self.properties(AUTH)?;
