@@ -33,6 +33,7 @@ extern crate alloc;
 
 mod client;
 mod connection;
+mod display;
 mod message;
 mod options;
 mod packet;
@@ -45,6 +46,10 @@ mod topic;
 mod types;
 mod violation;
 mod wire;
+#[cfg(feature = "arbitrary")]
+mod with_arbitrary;
+#[cfg(feature = "serde")]
+mod with_serde;
 
 pub use client::{ClientConnection, ClientEvent, ConnectError};
 pub use connection::{

@@ -37,6 +37,7 @@ pub struct Options {
     automatic_topic_aliases: u16,
     manual_acknowledgement: bool,
     answer_invalid_filters: bool,
+    control_characters_refused: bool,
     accept_v31: bool,
 }
 
@@ -60,6 +61,7 @@ impl Options {
             automatic_topic_aliases: 0,
             manual_acknowledgement: false,
             answer_invalid_filters: false,
+            control_characters_refused: false,
             accept_v31: false,
         }
     }
@@ -190,6 +192,15 @@ impl Options {
         self
     }
 
+    /// Whether a packet from the peer is malformed if one of its strings has a control character or a
+    /// noncharacter: both standards let the receiver choose. See
+    /// [`DecodeOptions`](crate::DecodeOptions::with_control_characters_refused). Default `false`.
+    #[must_use]
+    pub const fn with_control_characters_refused(mut self, refused: bool) -> Self {
+        self.control_characters_refused = refused;
+        self
+    }
+
     /// Server: accept MQTT 3.1 (`MQIsdp`, level 3) too, see
     /// [`ServerConnection`](crate::ServerConnection#towards-a-31-client). Default `false`: such a
     /// CONNECT is answered with CONNACK 0x01 (MQTT-3.1.2-2, in 3.1.1 and in 5.0).
@@ -275,6 +286,12 @@ impl Options {
     #[must_use]
     pub const fn answer_invalid_filters(&self) -> bool {
         self.answer_invalid_filters
+    }
+
+    /// See [`with_control_characters_refused`](Self::with_control_characters_refused).
+    #[must_use]
+    pub const fn control_characters_refused(&self) -> bool {
+        self.control_characters_refused
     }
 
     /// See [`with_accept_v31`](Self::with_accept_v31).

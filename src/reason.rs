@@ -51,7 +51,7 @@ macro_rules! reason_codes {
                 }
             }
 
-            #[cfg(test)]
+            #[cfg(any(test, feature = "arbitrary"))]
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
         }
     };

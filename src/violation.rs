@@ -49,7 +49,7 @@ macro_rules! violations {
                 match self { $(Self::$variant => $text,)* }
             }
 
-            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The violation with this discriminant.
             pub(crate) fn from_u8(value: u8) -> Self {
@@ -71,6 +71,7 @@ violations! {
     TrailingBytes, MalformedPacket, "section 1.2", CLOSE, "bytes are left over after the last field";
     Utf8Invalid, MalformedPacket, "MQTT-1.5.4-1", "MQTT-1.5.3-1", "string is not well-formed UTF-8";
     NullCharacter, MalformedPacket, "MQTT-1.5.4-2", "MQTT-1.5.3-2", "string contains U+0000";
+    DisallowedCharacter, MalformedPacket, "section 1.5.4", "section 1.5.3", "string contains a control character or a noncharacter";
     PacketIdZero, ProtocolError, "section 2.2.1", "MQTT-2.3.1-1", "packet identifier is 0";
     DupWithQos0, MalformedPacket, "MQTT-3.3.1-2", "MQTT-3.3.1-2", "DUP is set on a QoS 0 message";
     QosInvalid, MalformedPacket, "MQTT-3.3.1-4", "MQTT-3.3.1-4", "QoS is 3";

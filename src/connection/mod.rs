@@ -147,6 +147,7 @@ impl Core {
                 .with_maximum_packet_size(maximum)
                 .with_sender(Some(sender))
                 .with_unchecked_filters(options.answer_invalid_filters())
+                .with_control_characters_refused(options.control_characters_refused())
                 .with_accept_v31(options.accept_v31()),
             options,
             session,

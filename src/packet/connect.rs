@@ -23,7 +23,8 @@ const WILL_RETAIN: u8 = 0x20;
 const PASSWORD: u8 = 0x40;
 const USER_NAME: u8 = 0x80;
 
-/// The first packet of a connection (section 3.1). Its `Debug` and `Display` hide the password.
+/// The first packet of a connection (section 3.1). Its `Debug` and `Display`, and with the feature `serde` its `Serialize`,
+/// hide the password and the Authentication Data.
 #[derive(Copy, Clone, Eq, PartialEq)]
 pub struct Connect<'a> {
     /// The version of the packet and of the connection.

@@ -1,11 +1,14 @@
-//! One line per packet, for logs. Payloads are told by their size, passwords not at all.
+//! One line per packet, for logs. Payloads are told by their size, passwords not at all; strings are escaped, and
+//! strings and lists are cut.
 
 use core::fmt::{self, Display, Formatter};
 
 use super::{
-    Ack, Auth, Connack, Connect, Disconnect, Packet, Publish, Suback, Subscribe, Subscription,
+    Ack, Auth, Connack, Connect, Disconnect, Packet, Publish, ReasonCodes, Suback, Subscribe,
+    Subscription, SubscriptionIdentifiers, SubscriptionOptions, Subscriptions, TopicFilters,
     Unsuback, Unsubscribe, Will,
 };
+use crate::display::{Size, Text, list};
 use crate::property::Properties;
 use crate::reason::ReasonCode;
 use crate::types::RetainHandling;
@@ -34,8 +37,9 @@ impl Display for Connect<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "CONNECT version={} client_id={:?}",
-            self.version, self.client_id
+            "CONNECT version={} client_id={}",
+            self.version,
+            Text(self.client_id)
         )?;
         flag(f, "clean_start", self.clean_start)?;
         write!(f, " keep_alive={}", self.keep_alive)?;
@@ -43,7 +47,7 @@ impl Display for Connect<'_> {
             write!(f, " will=({will})")?;
         }
         if let Some(user_name) = self.user_name {
-            write!(f, " user_name={user_name:?}")?;
+            write!(f, " user_name={}", Text(user_name))?;
         }
         flag(f, "password=(hidden)", self.password.is_some())?;
         properties(f, &self.properties)
@@ -54,12 +58,8 @@ impl Display for Will<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "qos={}", self.qos)?;
         flag(f, "retain", self.retain)?;
-        write!(
-            f,
-            " topic={:?} payload={} bytes",
-            self.topic,
-            self.payload.len()
-        )?;
+        write!(f, " topic={}", Text(self.topic))?;
+        write!(f, " payload={}", Size(self.payload))?;
         properties(f, &self.properties)
     }
 }
@@ -81,7 +81,7 @@ impl Display for Publish<'_> {
         write!(f, " qos={}", self.qos)?;
         flag(f, "retain", self.retain)?;
         flag(f, "dup", self.dup)?;
-        write!(f, " topic={:?}", self.topic)?;
+        write!(f, " topic={}", Text(self.topic))?;
         if let Some(alias) = self.topic_alias {
             write!(f, " alias={alias}")?;
         }
@@ -89,10 +89,13 @@ impl Display for Publish<'_> {
             write!(f, " expiry={seconds}")?;
         }
         if !self.subscription_identifiers.is_empty() {
-            f.write_str(" subscription_identifiers=")?;
-            list(f, self.subscription_identifiers.iter())?;
+            write!(
+                f,
+                " subscription_identifiers={}",
+                self.subscription_identifiers
+            )?;
         }
-        write!(f, " payload={} bytes", self.payload.len())?;
+        write!(f, " payload={}", Size(self.payload))?;
         properties(f, &self.properties)
     }
 }
@@ -109,18 +112,30 @@ impl Display for Ack<'_> {
 
 impl Display for Subscribe<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "SUBSCRIBE id={} subscriptions=", self.packet_id)?;
-        list(f, self.subscriptions.iter())?;
+        write!(f, "SUBSCRIBE id={}", self.packet_id)?;
+        write!(f, " subscriptions={}", self.subscriptions)?;
         properties(f, &self.properties)
+    }
+}
+
+impl Display for Subscriptions<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        list(f, self.iter())
     }
 }
 
 impl Display for Subscription<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} qos={}", self.filter, self.options.qos)?;
-        flag(f, "no_local", self.options.no_local)?;
-        flag(f, "retain_as_published", self.options.retain_as_published)?;
-        match self.options.retain_handling {
+        write!(f, "{} {}", Text(self.filter), self.options)
+    }
+}
+
+impl Display for SubscriptionOptions {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "qos={}", self.qos)?;
+        flag(f, "no_local", self.no_local)?;
+        flag(f, "retain_as_published", self.retain_as_published)?;
+        match self.retain_handling {
             RetainHandling::SendAtSubscribe => Ok(()),
             other => write!(f, " retain_handling={}", other.as_u8()),
         }
@@ -129,17 +144,16 @@ impl Display for Subscription<'_> {
 
 impl Display for Suback<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "SUBACK id={} reasons=", self.packet_id)?;
-        // The name of 0x00 is another one here, and the numbers are what everyone knows.
-        list(f, self.reason_codes.iter().map(Hex))?;
+        write!(f, "SUBACK id={}", self.packet_id)?;
+        write!(f, " reasons={}", self.reason_codes)?;
         properties(f, &self.properties)
     }
 }
 
 impl Display for Unsubscribe<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "UNSUBSCRIBE id={} filters=", self.packet_id)?;
-        list(f, self.filters.iter().map(Quoted))?;
+        write!(f, "UNSUBSCRIBE id={}", self.packet_id)?;
+        write!(f, " filters={}", self.filters)?;
         properties(f, &self.properties)
     }
 }
@@ -148,8 +162,7 @@ impl Display for Unsuback<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "UNSUBACK id={}", self.packet_id)?;
         if !self.reason_codes.is_empty() {
-            f.write_str(" reasons=")?;
-            list(f, self.reason_codes.iter().map(Hex))?;
+            write!(f, " reasons={}", self.reason_codes)?;
         }
         properties(f, &self.properties)
     }
@@ -174,19 +187,30 @@ impl Display for Auth<'_> {
     }
 }
 
+impl Display for SubscriptionIdentifiers<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        list(f, self.iter())
+    }
+}
+
+impl Display for TopicFilters<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        list(f, self.iter().map(Text))
+    }
+}
+
+/// The name of 0x00 is another one in a SUBACK, and the numbers are what everyone knows.
+impl Display for ReasonCodes<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        list(f, self.iter().map(Hex))
+    }
+}
+
 struct Hex(ReasonCode);
 
 impl Display for Hex {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "0x{:02X}", self.0.as_u8())
-    }
-}
-
-struct Quoted<'a>(&'a str);
-
-impl Display for Quoted<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
     }
 }
 
@@ -198,23 +222,12 @@ fn properties(f: &mut Formatter<'_>, properties: &Properties<'_>) -> fmt::Result
     if properties.is_empty() {
         return Ok(());
     }
-    f.write_str(" properties=")?;
-    list(f, properties.iter())
-}
-
-fn list(f: &mut Formatter<'_>, items: impl Iterator<Item = impl Display>) -> fmt::Result {
-    f.write_str("[")?;
-    for (index, item) in items.enumerate() {
-        if index > 0 {
-            f.write_str(", ")?;
-        }
-        item.fmt(f)?;
-    }
-    f.write_str("]")
+    write!(f, " properties={properties}")
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
     use alloc::string::ToString;
 
     use super::super::{ReasonCodes, SubscriptionOptions};
@@ -321,6 +334,148 @@ mod tests {
             ),
         ] {
             assert_eq!(packet.to_string(), expected);
+        }
+    }
+
+    const LINES: &str = "x\r\n\u{1b}\u{85}\u{2028}\u{202e}\"";
+    const ESCAPED: &str = r#""x\r\n\u{1b}\u{85}\u{2028}\u{202e}\"""#;
+
+    /// Every string of every packet, and the property that most of them have.
+    fn with_strings(text: &str, check: impl Fn(Packet<'_>)) {
+        let id = PacketId::new(3).unwrap();
+        let list = [
+            Property::ReasonString(text),
+            Property::UserProperty(text, text),
+        ];
+        let properties = Properties::from(&list);
+        let subscriptions = [Subscription::new(text, QoS::AtMostOnce)];
+        let will = Will {
+            properties,
+            ..Will::new(text, b"")
+        };
+        let ack = Ack {
+            properties,
+            ..Ack::new(id)
+        };
+        let connect = Connect {
+            will: Some(will),
+            user_name: Some(text),
+            properties,
+            ..Connect::new(Version::V5, text)
+        };
+        let publish = Publish {
+            properties,
+            ..Publish::new(text, b"")
+        };
+        let connack = Connack {
+            properties,
+            ..Connack::new(ReasonCode::Success)
+        };
+        let subscribe = Subscribe {
+            properties,
+            ..Subscribe::new(id, &subscriptions)
+        };
+        let suback = Suback {
+            properties,
+            ..Suback::new(id, &[ReasonCode::Success])
+        };
+        let filters = [text];
+        let unsubscribe = Unsubscribe {
+            properties,
+            ..Unsubscribe::new(id, &filters)
+        };
+        let unsuback = Unsuback {
+            properties,
+            ..Unsuback::new(id, &[ReasonCode::Success])
+        };
+        let disconnect = Disconnect {
+            properties,
+            ..Disconnect::default()
+        };
+        for packet in [
+            connect.into(),
+            connack.into(),
+            publish.into(),
+            Packet::Puback(ack),
+            Packet::Pubrec(ack),
+            Packet::Pubrel(ack),
+            Packet::Pubcomp(ack),
+            subscribe.into(),
+            suback.into(),
+            unsubscribe.into(),
+            unsuback.into(),
+            disconnect.into(),
+            Auth::new(ReasonCode::Success, properties).into(),
+        ] {
+            check(packet);
+        }
+    }
+
+    /// How many strings each packet above has.
+    fn strings(packet: &Packet<'_>) -> usize {
+        3 + match packet {
+            Packet::Connect(_) => 6,
+            Packet::Publish(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_) => 1,
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn no_string_can_end_the_line() {
+        with_strings(LINES, |packet| {
+            let line = packet.to_string();
+            assert_eq!(line.matches(ESCAPED).count(), strings(&packet), "{line}");
+            let bad = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{202e}');
+            assert!(!line.contains(bad), "{line:?}");
+        });
+    }
+
+    #[test]
+    fn no_string_makes_the_line_long() {
+        with_strings(&"\u{1}".repeat(65_535), |packet| {
+            let line = packet.to_string();
+            let cut = line.matches("... (65535 bytes)").count();
+            assert_eq!(cut, strings(&packet));
+            // Each byte escaped as five.
+            assert!(line.len() < strings(&packet) * 700 + 200, "{}", line.len());
+        });
+        let id = PacketId::new(1).unwrap();
+        let subscriptions = [Subscription::new("a", QoS::AtMostOnce); 1000];
+        let subscribe = Subscribe::new(id, &subscriptions).to_string();
+        assert!(subscribe.ends_with(", ... 984 more]"), "{subscribe}");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let list = [
+            Property::AuthenticationMethod("PLAIN"),
+            Property::AuthenticationData(b"\x01SECRET\x02"),
+        ];
+        let connect = Connect {
+            user_name: Some("u"),
+            password: Some(b"\x01SECRET\x02"),
+            properties: (&list).into(),
+            will: Some(Will::new("w", b"SECRET")),
+            ..Connect::new(Version::V5, "c")
+        };
+        let display = connect.to_string();
+        assert!(display.contains("password=(hidden)") && !display.contains("SECRET"));
+        let auth = Auth::new(ReasonCode::ContinueAuthentication, &list);
+        assert!(!auth.to_string().contains("SECRET"));
+        // Debug shows bytes as numbers; 0x53, 0x45 begin the word.
+        let connect = Connect {
+            will: None,
+            ..connect
+        };
+        for debug in [
+            format!("{connect:?}"),
+            format!("{connect:#?}"),
+            format!("{:?}", Packet::from(connect)),
+            format!("{auth:?}"),
+        ] {
+            let word = ["SECRET", "83, 69", "83,\n"];
+            assert!(!word.iter().any(|word| debug.contains(word)), "{debug}");
+            assert!(debug.contains("8 bytes"), "{debug}");
         }
     }
 }

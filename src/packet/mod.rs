@@ -2,6 +2,7 @@
 
 mod ack;
 mod auth;
+mod characters;
 mod connack;
 mod connect;
 mod disconnect;
@@ -30,12 +31,24 @@ use crate::wire::varint::{self, Varint};
 use crate::wire::{EncodeError, Fault, MAXIMUM_PACKET_SIZE, Reader, writer};
 
 /// What a decoder takes beyond what the standard says of every packet.
+///
+/// By default it takes what both standards allow, and nothing else. These switches make it more lenient or more
+/// strict; everything else that it refuses, it refuses always.
+///
+/// | switch | default | effect when set |
+/// |---|---|---|
+/// | [`with_unchecked_filters`](Self::with_unchecked_filters) | `false` | lenient: takes topic filters that are ill-formed (sections 4.7.1, 4.8.2), for the caller to refuse one by one |
+/// | [`with_accept_v31`](Self::with_accept_v31) | `false` | lenient: reads a CONNECT of MQTT 3.1, which neither standard knows |
+/// | [`with_sender`](Self::with_sender) | `None` | strict: refuses what that side must not send; the default takes it from either |
+/// | [`with_maximum_packet_size`](Self::with_maximum_packet_size) | no limit | strict: refuses larger packets (5.0, section 3.1.2.11.4) |
+/// | [`with_control_characters_refused`](Self::with_control_characters_refused) | `false` | strict: refuses characters that a receiver may refuse (5.0, section 1.5.4; 3.1.1, section 1.5.3) |
 #[non_exhaustive]
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub struct DecodeOptions {
     maximum_packet_size: u32,
     sender: Option<Role>,
     unchecked_filters: bool,
+    control_characters_refused: bool,
     accept_v31: bool,
 }
 
@@ -47,6 +60,7 @@ impl DecodeOptions {
             maximum_packet_size: MAXIMUM_PACKET_SIZE,
             sender: None,
             unchecked_filters: false,
+            control_characters_refused: false,
             accept_v31: false,
         }
     }
@@ -79,6 +93,22 @@ impl DecodeOptions {
         }
     }
 
+    /// Whether a string with a character that SHOULD NOT be sent makes the packet malformed, as the receiver MAY treat it
+    /// (5.0, section 1.5.4; 3.1.1, section 1.5.3): the control characters U+0001 to U+001F and U+007F to U+009F, and
+    /// the noncharacters of Unicode. That is [`Violation::DisallowedCharacter`]; it goes for every string, such as topic
+    /// names, filters and user properties, and not for binary data, passwords and payloads. 3.1 says nothing of such
+    /// characters, and its strings are treated alike. Default: `false`.
+    ///
+    /// A server that takes such a topic and forwards it to clients that refuse it closes their connections
+    /// (5.0, section 5.4.9), so a server for such clients sets this.
+    #[must_use]
+    pub const fn with_control_characters_refused(self, control_characters_refused: bool) -> Self {
+        Self {
+            control_characters_refused,
+            ..self
+        }
+    }
+
     /// Whether a CONNECT of MQTT 3.1 (`MQIsdp`, level 3) is read. Default: `false`, it is refused as
     /// [`Violation::ProtocolVersionLegacy`]. The other packets of 3.1 are read by its rules wherever
     /// [`Packet::decode`] is given [`Version::V31`].
@@ -103,6 +133,12 @@ impl DecodeOptions {
     #[must_use]
     pub const fn unchecked_filters(&self) -> bool {
         self.unchecked_filters
+    }
+
+    /// See [`DecodeOptions::with_control_characters_refused`].
+    #[must_use]
+    pub const fn control_characters_refused(&self) -> bool {
+        self.control_characters_refused
     }
 
     /// See [`DecodeOptions::with_accept_v31`].
@@ -311,6 +347,21 @@ impl<'a> Packet<'a> {
     /// Everything that the two standards call malformed or a Protocol Error and that shows in one packet alone.
     /// `input` is left as it is, and there is no going on: the place of the next packet is not trustworthy.
     pub fn decode(
+        version: Version,
+        options: &DecodeOptions,
+        input: &mut &'a [u8],
+    ) -> Result<Option<Self>, DecodeError> {
+        // Asked before all else: to look at the packet here, once it is decoded, would copy it.
+        if options.control_characters_refused {
+            characters::decode(version, options, input)
+        } else {
+            Self::decode_lenient(version, options, input)
+        }
+    }
+
+    /// [`Packet::decode`] with any characters.
+    #[inline(always)]
+    fn decode_lenient(
         version: Version,
         options: &DecodeOptions,
         input: &mut &'a [u8],

@@ -289,6 +289,23 @@ impl<'a> Subscribe<'a> {
 }
 
 impl<'a> Subscriptions<'a> {
+    /// As many subscriptions from the beginning of `bytes` as are good in 5.0.
+    #[cfg(feature = "arbitrary")]
+    pub(crate) fn legal_prefix(bytes: &'a [u8]) -> Self {
+        let mut reader = Reader::new(bytes, 0);
+        let (mut rest, mut count) = (bytes, 0);
+        while Subscription::decode(Version::V5, false, &mut reader).is_ok() {
+            count += 1;
+            rest = reader.rest();
+        }
+        let length = bytes.len() - rest.len();
+        Self(List::Block {
+            bytes: bytes.get(..length).unwrap_or_default(),
+            count,
+            checked: Some(Version::V5),
+        })
+    }
+
     /// The subscriptions in the order of the packet.
     pub fn iter(&self) -> impl Iterator<Item = Subscription<'a>> + Clone + use<'a> {
         let (block, slice) = match self.0 {
@@ -434,6 +451,16 @@ impl<'a> ReasonCodes<'a> {
             }
         }
         Ok(Self(Codes::Block(bytes)))
+    }
+
+    /// As many codes from the beginning of `bytes` as this packet may carry in 5.0.
+    #[cfg(feature = "arbitrary")]
+    pub(crate) fn legal_prefix(packet_type: PacketType, bytes: &'a [u8]) -> Self {
+        let is_good = |&byte: &u8| {
+            ReasonCode::from_u8(byte).is_some_and(|code| code.allowed_in(packet_type, None))
+        };
+        let length = bytes.iter().take_while(|byte| is_good(byte)).count();
+        Self(Codes::Block(bytes.get(..length).unwrap_or_default()))
     }
 
     /// The codes in the order of the packet.

@@ -135,6 +135,23 @@ impl<'a> Unsubscribe<'a> {
 }
 
 impl<'a> TopicFilters<'a> {
+    /// As many filters from the beginning of `bytes` as are good in 5.0.
+    #[cfg(feature = "arbitrary")]
+    pub(crate) fn legal_prefix(bytes: &'a [u8]) -> Self {
+        let mut reader = Reader::new(bytes, 0);
+        let (mut rest, mut count) = (bytes, 0);
+        while decode_filter(Version::V5, false, &mut reader).is_ok() {
+            count += 1;
+            rest = reader.rest();
+        }
+        let length = bytes.len() - rest.len();
+        Self(List::Block {
+            bytes: bytes.get(..length).unwrap_or_default(),
+            count,
+            checked: Some(Version::V5),
+        })
+    }
+
     /// The filters in the order of the packet.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         let (block, slice) = match self.0 {

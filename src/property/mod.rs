@@ -1,5 +1,8 @@
 //! Properties (5.0, section 2.2.2): one of them, the table of all, and the set that a packet has.
 
+mod display;
+#[cfg(feature = "arbitrary")]
+mod prefix;
 mod table;
 mod view;
 
@@ -12,7 +15,6 @@ pub(crate) use view::{Block, RawProperties};
 pub use view::{Properties, PropertyIter};
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::types::QoS;
 use crate::violation::Violation;
@@ -20,7 +22,7 @@ use crate::wire::{EncodeError, Fault, MAXIMUM_REMAINING_LENGTH, Reader, varint, 
 
 /// A property with its value (5.0, table 2-4). The sections named are those of 5.0.
 #[non_exhaustive]
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+#[derive(Copy, Clone, Eq, PartialEq)]
 pub enum Property<'a> {
     /// 0x01, PUBLISH and will: the payload is UTF-8 (`true`) or unspecified bytes (section 3.3.2.3.2). The
     /// payload is not checked.
@@ -289,43 +291,6 @@ impl<'a> Property<'a> {
                 writer::binary(out, name.as_bytes());
                 writer::binary(out, value.as_bytes());
             }
-        }
-    }
-}
-
-impl fmt::Display for Property<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}=", self.name())?;
-        match *self {
-            Self::PayloadFormatIndicator(value)
-            | Self::RequestProblemInformation(value)
-            | Self::RequestResponseInformation(value)
-            | Self::RetainAvailable(value)
-            | Self::WildcardSubscriptionAvailable(value)
-            | Self::SubscriptionIdentifierAvailable(value)
-            | Self::SharedSubscriptionAvailable(value) => u8::from(value).fmt(f),
-            Self::MaximumQos(qos) => qos.fmt(f),
-            Self::ServerKeepAlive(value)
-            | Self::ReceiveMaximum(value)
-            | Self::TopicAliasMaximum(value)
-            | Self::TopicAlias(value) => value.fmt(f),
-            Self::MessageExpiryInterval(value)
-            | Self::SessionExpiryInterval(value)
-            | Self::WillDelayInterval(value)
-            | Self::MaximumPacketSize(value)
-            | Self::SubscriptionIdentifier(value) => value.fmt(f),
-            Self::ContentType(text)
-            | Self::ResponseTopic(text)
-            | Self::AssignedClientIdentifier(text)
-            | Self::AuthenticationMethod(text)
-            | Self::ResponseInformation(text)
-            | Self::ServerReference(text)
-            | Self::ReasonString(text) => write!(f, "{text:?}"),
-            // The data may be a proof of identity, so only its size is told.
-            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
-                write!(f, "{} bytes", bytes.len())
-            }
-            Self::UserProperty(name, value) => write!(f, "{name:?}:{value:?}"),
         }
     }
 }
