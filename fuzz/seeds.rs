@@ -90,6 +90,7 @@ fn option_byte(version: Version, sender: Option<Role>) -> u8 {
             && options.maximum_packet_size() == MAXIMUM_PACKET_SIZE
             && options.accept_v31() == (version == Version::V31)
             && !options.unchecked_filters()
+            && !options.control_characters_refused()
     };
     (0..=u8::MAX).find(fits).unwrap_or_default()
 }

@@ -194,6 +194,37 @@ fn every_property_in_every_packet() {
     assert!(valid > 1_000, "only {valid} packets");
 }
 
+/// All strings of two bytes, and of four that begin and go on with what borders on being wrong.
+#[test]
+fn strings_at_the_borders() {
+    let check = |text: &[u8]| {
+        for version in VERSIONS {
+            let options = DecodeOptions::new();
+            let bytes = [&[0x30, 7, 0, 4], text, &[0][..]].concat();
+            compare(version, &options, &bytes);
+            let options = options.with_control_characters_refused(true);
+            compare(version, &options, &bytes);
+        }
+    };
+    for first in 0..=255 {
+        for second in 0..=255 {
+            check(&[b'a', first, second, b'a']);
+        }
+    }
+    const NEXT: [u8; 12] = [
+        0, b'#', 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xAF, 0xB7, 0xBE, 0xBF,
+    ];
+    for first in 0xC0..=255 {
+        for second in NEXT {
+            for third in NEXT {
+                for fourth in NEXT {
+                    check(&[first, second, third, fourth]);
+                }
+            }
+        }
+    }
+}
+
 /// Every value of each single byte of packets that are right.
 #[test]
 fn every_value_of_every_byte() {

@@ -20,6 +20,7 @@ pub(crate) fn rules(version: Version, options: &DecodeOptions) -> Rules {
         maximum_packet_size: options.maximum_packet_size() as usize,
         accept_v31: options.accept_v31(),
         unchecked_filters: options.unchecked_filters(),
+        control_characters_refused: options.control_characters_refused(),
     }
 }
 
@@ -255,16 +256,13 @@ fn value(property: &Property<'_>) -> Value {
 pub(crate) fn decode_options(byte: u8) -> (Version, DecodeOptions) {
     let version = VERSIONS[usize::from(byte % 3)];
     let sender = SENDERS[usize::from(byte / 3 % 3)];
-    let maximum_packet_size = match byte / 9 % 4 {
-        0 => 12,
-        1 => 40,
-        _ => MAXIMUM_PACKET_SIZE,
-    };
+    let maximum_packet_size = [MAXIMUM_PACKET_SIZE, 40, 12][usize::from(byte / 9 % 3)];
     let options = DecodeOptions::new()
         .with_sender(sender)
         .with_maximum_packet_size(maximum_packet_size)
-        .with_accept_v31(byte / 36 % 2 == 1)
-        .with_unchecked_filters(byte / 72 % 2 == 1);
+        .with_accept_v31(byte / 27 % 2 == 1)
+        .with_unchecked_filters(byte / 54 % 2 == 1)
+        .with_control_characters_refused(byte / 108 % 2 == 1);
     (version, options)
 }
 

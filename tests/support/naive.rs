@@ -32,6 +32,8 @@ pub(crate) struct Rules {
     pub(crate) accept_v31: bool,
     /// Whether the syntax of topic filters is somebody else's business.
     pub(crate) unchecked_filters: bool,
+    /// Whether to do what a receiver MAY do with control characters and noncharacters.
+    pub(crate) control_characters_refused: bool,
 }
 
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -384,6 +386,9 @@ impl<'a> Body<'a> {
         let bytes = self.binary()?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         rule!(self.faults; text.as_bytes() == bytes; MALFORMED; "5: MQTT-1.5.4-1, 3: MQTT-1.5.3-1: well-formed UTF-8");
+        // 1: nothing is said of such characters.
+        let odd = self.rules.control_characters_refused && text.chars().any(is_disallowed);
+        rule!(self.faults; !odd; MALFORMED; "5: section 1.5.4, 3: section 1.5.3: MAY be malformed");
         rule!(self.faults; !text.contains('\0'); MALFORMED; "5: MQTT-1.5.4-2, 3: MQTT-1.5.3-2: no U+0000");
         Some(text)
     }
@@ -421,6 +426,12 @@ impl<'a> Body<'a> {
         }
         Some(text)
     }
+}
+
+/// 5: section 1.5.4, 3: section 1.5.3: control characters, and code points that Unicode makes no characters.
+fn is_disallowed(c: char) -> bool {
+    let code = u32::from(c);
+    matches!(code, 0x01..=0x1F | 0x7F..=0x9F | 0xFDD0..=0xFDEF) || code % 0x1_0000 >= 0xFFFE
 }
 
 // --- properties ------------------------------------------------------------------------------------------------------
