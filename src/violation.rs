@@ -275,7 +275,7 @@ const fn statement_in(
         (V::PacketIdZero, P::Puback | P::Pubrec | P::Pubrel | P::Pubcomp, V5) => "MQTT-2.2.1-5",
         (V::PacketIdZero, P::Suback | P::Unsuback, V5) => "MQTT-2.2.1-6",
         (V::PacketIdZero, P::Puback | P::Pubrec | P::Pubrel, V311) => "MQTT-2.3.1-6",
-        (V::PacketIdZero, P::Pubcomp, V311) => "section 2.3.1",
+        (V::PacketIdZero, P::Pubcomp, V311) => "MQTT-4.3.3-2",
         (V::PacketIdZero, P::Suback | P::Unsuback, V311) => "MQTT-2.3.1-7",
         (V::TopicNameWildcard, P::Connect, V311) => "MQTT-4.7.1-1",
         (V::TopicNameWildcard | V::ResponseTopicWildcard, P::Connect, V5) => "MQTT-4.7.0-1",
