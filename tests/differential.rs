@@ -57,6 +57,18 @@ proptest! {
         }
     }
 
+    /// In its version and in those that it was not made for.
+    #[test]
+    fn what_is_encoded(data in vec(any::<u8>(), 0..600)) {
+        generate::with_packet(&data, |_, packet| {
+            for version in VERSIONS {
+                if let Some(bytes) = check::check_encode(version, packet) {
+                    compare_encoded(version, packet, &bytes);
+                }
+            }
+        });
+    }
+
     #[test]
     fn random_bytes(first in any::<u8>(), mut bytes in vec(any::<u8>(), 0..40)) {
         bytes.splice(0..0, [first, 0]);

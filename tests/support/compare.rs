@@ -1,7 +1,8 @@
 // Holds `Packet::decode` to the naive decoder: the same verdict, the same length, the same values.
 
 use sansio_mqtt::{
-    Ack, Connect, DecodeOptions, MAXIMUM_PACKET_SIZE, Packet, Properties, Property, Role, Version,
+    Ack, Connect, DecodeOptions, MAXIMUM_PACKET_SIZE, Packet, PacketId, Properties, Property,
+    ReasonCode, Role, Version,
 };
 
 use crate::naive::{self, Rules, Sender, Value, Verdict};
@@ -122,7 +123,7 @@ pub(crate) fn owned(version: Version, packet: &Packet<'_>) -> naive::Packet {
                 qos: publish.qos.as_u8(),
                 retain: publish.retain,
                 topic: publish.topic.into(),
-                packet_id: publish.packet_id.map(|id| id.get()),
+                packet_id: publish.packet_id.map(PacketId::get),
                 properties,
                 payload: publish.payload.into(),
             }
@@ -154,7 +155,7 @@ pub(crate) fn owned(version: Version, packet: &Packet<'_>) -> naive::Packet {
             packet_type: 9,
             packet_id: suback.packet_id.get(),
             properties: properties(&suback.properties),
-            reasons: suback.reason_codes.iter().map(|r| r.as_u8()).collect(),
+            reasons: suback.reason_codes.iter().map(ReasonCode::as_u8).collect(),
         },
         Packet::Unsubscribe(unsubscribe) => naive::Packet::Unsubscribe {
             packet_id: unsubscribe.packet_id.get(),
@@ -165,7 +166,11 @@ pub(crate) fn owned(version: Version, packet: &Packet<'_>) -> naive::Packet {
             packet_type: 11,
             packet_id: unsuback.packet_id.get(),
             properties: properties(&unsuback.properties),
-            reasons: unsuback.reason_codes.iter().map(|r| r.as_u8()).collect(),
+            reasons: unsuback
+                .reason_codes
+                .iter()
+                .map(ReasonCode::as_u8)
+                .collect(),
         },
         Packet::Pingreq => naive::Packet::Ping { packet_type: 12 },
         Packet::Pingresp => naive::Packet::Ping { packet_type: 13 },
@@ -210,7 +215,7 @@ fn owned_ack(packet_type: u8, ack: &Ack<'_>) -> naive::Packet {
 
 fn properties(properties: &Properties<'_>) -> naive::Properties {
     let mut owned = naive::Properties::new();
-    for property in properties.iter() {
+    for property in properties {
         owned
             .entry(property.id())
             .or_default()
