@@ -358,6 +358,9 @@ impl ServerConnection {
             if core.client_id_empty && properties.assigned_client_identifier().is_none() {
                 return Err(AcceptErrorReason::ClientIdentifier);
             }
+            if properties.response_information().is_some() && !core.response_information {
+                return Err(AcceptErrorReason::ResponseInformation);
+            }
             // MQTT-4.12.0-5, MQTT-4.12.0-6 of 5.0.
             if properties.authentication_method() != core.authentication_method() {
                 return Err(RequestError::AuthenticationMethod.into());

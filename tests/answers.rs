@@ -79,6 +79,50 @@ fn session_present_says_whether_there_is_one() {
     }
 }
 
+/// Response Information is for those who ask for it (5.0: MQTT-3.1.2-28).
+#[test]
+fn response_information_is_sent_on_request_only() {
+    let information = [Property::ResponseInformation("replies/")];
+    let connack = Connack {
+        properties: Properties::from(&information),
+        ..Connack::new(ReasonCode::Success)
+    };
+    for (asked, allowed) in [(None, false), (Some(false), false), (Some(true), true)] {
+        let request: Vec<_> = asked
+            .map(Property::RequestResponseInformation)
+            .into_iter()
+            .collect();
+        let connect = Connect {
+            properties: Properties::from(&request[..]),
+            ..Connect::new(Version::V5, "c")
+        };
+        let now = Instant::ZERO;
+        let mut server = ServerConnection::new(now, Options::new());
+        let bytes = encoded(Version::V5, connect);
+        assert!(server.receive(now, &mut &bytes[..]).is_some());
+        let result = server.accept(now, None, &connack);
+        let refused = Some(AcceptErrorReason::ResponseInformation);
+        assert_eq!(
+            result.err().map(|error| error.reason),
+            if allowed { None } else { refused },
+            "{asked:?}"
+        );
+        if !allowed {
+            // Nothing has happened: the same without it does.
+            let plain = Connack::new(ReasonCode::Success);
+            server.accept(now, None, &plain).unwrap();
+        }
+        let mut out = Vec::new();
+        server.poll_transmit(now, &mut out, usize::MAX);
+        let packet = Packet::decode(Version::V5, &DecodeOptions::new(), &mut &out[..]);
+        let Ok(Some(Packet::Connack(sent))) = packet else {
+            panic!("{packet:?}");
+        };
+        let expected = allowed.then_some("replies/");
+        assert_eq!(sent.properties.response_information(), expected);
+    }
+}
+
 /// The Reason String goes first, then the User Properties, then the packet is as small as it can be (5.0: MQTT-3.2.2-19
 /// and -20, MQTT-3.11.2-1 and -2, MQTT-3.14.2-3 and -4, MQTT-3.15.2-2 and -3).
 #[test]

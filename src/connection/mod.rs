@@ -107,6 +107,8 @@ pub(crate) struct Core {
     pub(crate) client_id_empty: bool,
     /// What the client asked for (MQTT-3.1.2-29 of 5.0).
     problem_information: bool,
+    /// The same (MQTT-3.1.2-28 of 5.0).
+    pub(crate) response_information: bool,
 }
 
 /// Tokens must not be taken by another connection, even of another session in another thread, so
@@ -172,6 +174,7 @@ impl Core {
             will: None,
             client_id_empty: false,
             problem_information: true,
+            response_information: false,
         }
     }
 
@@ -198,6 +201,10 @@ impl Core {
             .properties
             .request_problem_information()
             .unwrap_or(true);
+        self.response_information = connect
+            .properties
+            .request_response_information()
+            .unwrap_or(false);
         if let Some(method) = connect.properties.authentication_method() {
             self.rare().authentication_method = Some(Box::from(method));
         }

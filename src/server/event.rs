@@ -70,6 +70,9 @@ pub enum AcceptErrorReason {
     /// A client without an identifier needs an Assigned Client Identifier (MQTT-3.2.2-16 of 5.0).
     #[error("the client needs an assigned client identifier")]
     ClientIdentifier,
+    /// Response Information for a client that did not ask for it (MQTT-3.1.2-28 of 5.0).
+    #[error("the client did not ask for response information")]
+    ResponseInformation,
     /// CONNACK could not be made.
     #[error(transparent)]
     Request(#[from] RequestError),
