@@ -59,9 +59,9 @@ pub use connection::{
 pub use message::{Message, MessageError};
 pub use options::Options;
 pub use packet::{
-    Ack, Auth, Connack, Connect, DecodeOptions, Disconnect, Packet, Publish, ReasonCodes, Suback,
-    Subscribe, Subscription, SubscriptionIdentifiers, SubscriptionOptions, Subscriptions,
-    TopicFilters, Unsuback, Unsubscribe, Will,
+    Ack, Auth, Connack, Connect, DecodeOptions, Disconnect, Packet, PacketStart, PayloadChunks,
+    Publish, PublishHead, ReasonCodes, Suback, Subscribe, Subscription, SubscriptionIdentifiers,
+    SubscriptionOptions, Subscriptions, TopicFilters, Unsuback, Unsubscribe, Will,
 };
 pub use property::{Properties, Property, PropertyIter};
 pub use reason::ReasonCode;

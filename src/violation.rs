@@ -67,6 +67,7 @@ violations! {
     VariableByteIntegerTooLong, MalformedPacket, "section 1.5.5", CLOSE, "variable byte integer has more than four bytes";
     VariableByteIntegerOverlong, MalformedPacket, "MQTT-1.5.5-1", CLOSE, "variable byte integer has more bytes than it needs";
     PacketTooLarge, PacketTooLarge, "section 3.1.2.11.4", "MQTT-4.8.0-2", "packet is larger than the receiver takes";
+    PublishHeadTooLarge, QuotaExceeded, "section 3.14.2.1", "MQTT-4.8.0-2", "topic and properties are longer than the receiver takes";
     Truncated, MalformedPacket, "section 1.2", CLOSE, "field runs past the end of the packet";
     TrailingBytes, MalformedPacket, "section 1.2", CLOSE, "bytes are left over after the last field";
     Utf8Invalid, MalformedPacket, "MQTT-1.5.4-1", "MQTT-1.5.3-1", "string is not well-formed UTF-8";

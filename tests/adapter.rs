@@ -268,7 +268,8 @@ fn a_line_that_is_too_long() {
     assert_eq!(answers_within(10, [b' '; 1000]).len(), 1);
 }
 
-/// Every vector, put as a request: the verdict comes back, and the packet.
+/// Every vector, put as a request: the verdict comes back, and the packet. Some payloads of megabytes are left out, since
+/// they would take most of the time.
 #[test]
 fn vectors() {
     let (mut asked, mut wrong) = (0, Vec::new());
@@ -277,8 +278,12 @@ fn vectors() {
             let text = fs::read_to_string(file.expect("an entry").path()).expect("text");
             let file: Value = serde_json::from_str(&text).expect("JSON");
             for vector in file["vectors"].as_array().expect("a list") {
+                let bytes = vector::bytes(vector);
+                if bytes.len() > 100_000 {
+                    continue;
+                }
                 asked += 1;
-                if let Err(response) = ask(&file["version"], vector) {
+                if let Err(response) = ask(&file["version"], vector, &bytes) {
                     let response = response.to_string();
                     let start: String = response.chars().take(400).collect();
                     wrong.push(format!("{}: {start}", vector["id"]));
@@ -287,15 +292,15 @@ fn vectors() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(asked > 1000, "only {asked} vectors");
+    assert!(asked > 10_000, "only {asked} vectors");
 }
 
-fn ask(version: &Value, vector: &Value) -> Result<(), Value> {
+fn ask(version: &Value, vector: &Value, bytes: &[u8]) -> Result<(), Value> {
     let response = answer(json!({
         "id": vector["id"],
         "version": version,
         "direction": vector["direction"],
-        "hex": json::hex(&vector::bytes(vector)),
+        "hex": json::hex(bytes),
     }));
     let result = response["result"].as_str().unwrap_or_default();
     let good = match vector["verdict"].as_str() {

@@ -11,37 +11,53 @@ use std::fmt::Write;
 use std::hint::black_box;
 
 use samples::samples;
-use sansio_mqtt::{DecodeOptions, Packet, TopicFilter, TopicName, Version};
+use sansio_mqtt::{
+    DecodeOptions, MAXIMUM_REMAINING_LENGTH, Packet, PacketStart, Publish, PublishHead,
+    TopicFilter, TopicName, Version,
+};
 
 thread_local! {
     /// Allocations of this thread: other tests and the harness run on threads of their own.
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// Bytes that this thread has allocated and not freed, and the most there were.
+    static IN_USE: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Counting;
 
-fn count() {
+fn count(size: usize) {
     COUNT.with(|count| count.set(count.get() + 1));
+    IN_USE.with(|in_use| in_use.set(in_use.get() + size));
+    PEAK.with(|peak| peak.set(peak.get().max(IN_USE.with(Cell::get))));
+}
+
+fn discount(size: usize) {
+    // What another thread allocated may be freed here.
+    IN_USE.with(|in_use| in_use.set(in_use.get().saturating_sub(size)));
 }
 
 // Safety: everything is handed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        // Both exist while the one is copied to the other.
+        count(size);
+        discount(layout.size());
         unsafe { System.realloc(memory, layout, size) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        discount(layout.size());
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -54,6 +70,14 @@ fn allocations<R>(work: impl FnOnce() -> R) -> (R, usize) {
     let before = COUNT.with(Cell::get);
     let result = black_box(work());
     (result, COUNT.with(Cell::get) - before)
+}
+
+/// The most bytes that `work` had at one time.
+fn peak(work: impl FnOnce()) -> usize {
+    let before = IN_USE.with(Cell::get);
+    PEAK.with(|peak| peak.set(before));
+    work();
+    PEAK.with(Cell::get) - before
 }
 
 /// Takes text and keeps nothing.
@@ -94,6 +118,56 @@ fn the_count_counts() {
     let mut bytes = Vec::<u8>::with_capacity(1);
     let ((), grown) = allocations(|| bytes.extend_from_slice(black_box(&[0; 100])));
     assert_eq!(grown, 1);
+    assert_eq!(peak(|| drop(black_box(vec![1_u8; 1000]))), 1000);
+}
+
+/// The largest message there is, from one side to the other, with a buffer of 4 KiB on each.
+#[test]
+fn the_largest_message_needs_no_buffer_of_its_size() {
+    const BUFFER: usize = 4096;
+    let version = Version::V5;
+    let options = DecodeOptions::new().with_whole_publish_limit(64 * 1024);
+    let topic = "firmware/image";
+    let head_len = u32::try_from(2 + topic.len() + 1).unwrap();
+    let sent = PublishHead::new(
+        Publish::new(topic, b""),
+        MAXIMUM_REMAINING_LENGTH - head_len,
+    );
+
+    let peak = peak(|| {
+        let mut out = Vec::with_capacity(BUFFER);
+        sent.encode(version, &mut out).unwrap();
+        let file = [7; BUFFER];
+        let mut to_send = sent.payload();
+        let mut to_receive = None;
+        let mut received = 0;
+        loop {
+            // What is not taken by the next of these lines is behind the packet.
+            let mut input = out.as_slice();
+            let payload = match &mut to_receive {
+                Some(payload) => payload,
+                None => match PacketStart::decode(version, &options, &mut input) {
+                    Ok(Some(PacketStart::Head(head))) => {
+                        assert_eq!(head, sent);
+                        to_receive.insert(head.payload())
+                    }
+                    other => panic!("{other:?}"),
+                },
+            };
+            let chunk = payload.take(&mut input);
+            received += chunk.len();
+            assert_eq!(input, b"");
+            if payload.is_done() {
+                break;
+            }
+            out.clear();
+            out.extend_from_slice(to_send.take(&mut &file[..]));
+            assert!(!out.is_empty());
+        }
+        assert!(to_send.is_done());
+        assert_eq!(received, sent.payload_len as usize);
+    });
+    assert!(peak <= 2 * BUFFER, "{peak} bytes");
 }
 
 #[test]

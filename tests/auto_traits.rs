@@ -21,6 +21,7 @@ fn everything_is_send_and_sync() {
     owned::<TopicName<'static>>();
     owned::<TopicFilter<'static>>();
     owned::<Instant>();
+    owned::<PayloadChunks>();
     #[cfg(feature = "std")]
     owned::<Clock>();
 
@@ -50,7 +51,9 @@ fn everything_is_send_and_sync() {
     shareable::<Connect<'_>>();
     shareable::<Will<'_>>();
     shareable::<Connack<'_>>();
+    shareable::<PacketStart<'_>>();
     shareable::<Publish<'_>>();
+    shareable::<PublishHead<'_>>();
     shareable::<Ack<'_>>();
     shareable::<Subscribe<'_>>();
     shareable::<Subscription<'_>>();

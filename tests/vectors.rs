@@ -6,14 +6,14 @@ mod json;
 #[path = "support/vector.rs"]
 mod vector;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 
 use sansio_mqtt::*;
 use serde_json::Value;
-use vector::{bytes, expanded, number, read, root, spelt, text};
+use vector::{Rules, bytes, expanded, number, read, root, spelt};
 
 /// One test for each file of vectors, and the list of the files.
 macro_rules! codec {
@@ -228,6 +228,7 @@ impl<'a> Case<'a> {
             self.incomplete(&whole[..length])?;
         }
         self.at_the_size_limit(whole)?;
+        self.with_disallowed_characters(whole, &packet)?;
         self.written(&packet, whole)
     }
 
@@ -260,6 +261,24 @@ impl<'a> Case<'a> {
             })?;
         }
         Ok(())
+    }
+
+    /// Characters that a receiver may refuse: refused when asked for, and nothing else with them.
+    fn with_disallowed_characters(&self, whole: &[u8], packet: &Packet<'_>) -> Verdict {
+        let has = |key: &str, value: &str| {
+            let list = self.vector[key].as_array();
+            list.is_some_and(|list| list.iter().any(|one| one == value))
+        };
+        let may_be_malformed = has("tags", "may") && has("alternatives", "malformed");
+        let strict = self.options.with_control_characters_refused(true);
+        let seen = decode(self.version, &strict, whole);
+        let good = match seen {
+            Err(error) => may_be_malformed && error.violation() == Violation::DisallowedCharacter,
+            Ok(decoded) => !may_be_malformed && decoded == Some((*packet, 0)),
+        };
+        ensure(good, || {
+            format!("strict about characters: {}", shown(&seen))
+        })
     }
 
     /// How the packet is written.
@@ -414,47 +433,6 @@ fn is_first_byte(version: Version, first: u8) -> bool {
         (15, flags) => version == Version::V5 && flags == 0,
         (_, flags) => flags == 0,
     }
-}
-
-/// The sections of the rules that have no number.
-struct Rules(BTreeMap<String, String>);
-
-impl Rules {
-    fn of(version: &str) -> Self {
-        let content = read(&format!("statements/{version}.json"));
-        let statements = content["statements"].as_array().expect("a list");
-        let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        let one = |rule: &Value| (text(&rule["id"]), text(&rule["section"]));
-        Self(statements.iter().map(one).collect())
-    }
-
-    /// Whether an error may name this statement or section: one that the vector cites, or the section of a rule that it
-    /// cites and that has no number.
-    fn allow(&self, seen: &str, cited: &Value) -> bool {
-        let mut cited = cited.as_array().expect("a list").iter().map(text);
-        let Some(section) = seen.strip_prefix("section ") else {
-            return cited.any(|id| id == seen);
-        };
-        // Here one and the same mistake breaks one of two statements, and the codec names both by their section.
-        let of_two = ["4.7.1", "4.8.2"].contains(&section);
-        cited
-            .filter(|id| of_two || !id.starts_with("MQTT-"))
-            .filter_map(|id| self.0.get(id))
-            .any(|sections| covers(sections, section))
-    }
-}
-
-/// Whether a list of sections has this one, or a part of it, or what it is a part of.
-fn covers(sections: &str, section: &str) -> bool {
-    let within = |inner: &str, outer: &str| {
-        inner
-            .strip_prefix(outer)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    sections
-        .split([',', ' '])
-        .filter(|one| !one.is_empty())
-        .any(|one| within(one, section) || within(section, one))
 }
 
 // ---------------------------------------------------------------------------------------------- topics

@@ -30,6 +30,13 @@ impl<'a> Ack<'a> {
         }
     }
 
+    /// A success without properties, as nearly all are, if it is one.
+    #[inline(always)]
+    pub(super) fn decode_short(body: &[u8]) -> Option<Self> {
+        let &[high, low] = body else { return None };
+        Some(Self::new(PacketId::new(u16::from_be_bytes([high, low]))?))
+    }
+
     #[inline(always)]
     pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let mut ack = Self::new(reader.packet_id()?);

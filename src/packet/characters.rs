@@ -28,7 +28,11 @@ pub(super) fn decode<'a>(
 }
 
 /// Looks at every string of the packet that was decoded from `bytes`, which begin with its fixed header.
-fn check(version: Version, packet: &Packet<'_>, bytes: &[u8]) -> Result<(), DecodeError> {
+pub(super) fn check(
+    version: Version,
+    packet: &Packet<'_>,
+    bytes: &[u8],
+) -> Result<(), DecodeError> {
     let Err(text) = check_packet(packet) else {
         return Ok(());
     };

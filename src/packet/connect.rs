@@ -8,7 +8,7 @@ use super::{Frame, first_byte};
 use crate::property::{Context, Properties};
 use crate::types::{PacketType, QoS, Version};
 use crate::violation::Violation;
-use crate::wire::{EncodeError, Fault, Reader, writer};
+use crate::wire::{EncodeError, Fault, Reader, Row, writer};
 
 /// The protocol name of 3.1.1 and 5.0 [MQTT-3.1.2-1].
 const PROTOCOL_NAME: &[u8] = b"MQTT";
@@ -96,15 +96,16 @@ impl<'a> Connect<'a> {
             Version::V31 | Version::V311 => Properties::EMPTY,
         };
         // The order of the payload [MQTT-3.1.3-1].
-        let client_id = reader.string()?;
+        let row = reader.row();
+        let client_id = reader.string(row)?;
         let will = match flags & WILL {
             0 => None,
-            _ => Some(Will::decode(version, flags, reader)?),
+            _ => Some(Will::decode(version, flags, row, reader)?),
         };
         // In 3.1 the remaining length has precedence over these two flags (3.1, section 3.1).
         let flag_prevails = |reader: &Reader<'_>| version != Version::V31 || !reader.is_empty();
         let user_name = match flags & USER_NAME {
-            USER_NAME if flag_prevails(reader) => Some(reader.string()?),
+            USER_NAME if flag_prevails(reader) => Some(reader.string(row)?),
             _ => None,
         };
         let password = match flags & PASSWORD {
@@ -247,7 +248,12 @@ impl<'a> Will<'a> {
     }
 
     #[inline(always)]
-    fn decode(version: Version, flags: u8, reader: &mut Reader<'a>) -> Result<Self, Fault> {
+    fn decode(
+        version: Version,
+        flags: u8,
+        row: Row<'a>,
+        reader: &mut Reader<'a>,
+    ) -> Result<Self, Fault> {
         let qos = QoS::from_u8(flags >> WILL_QOS_SHIFT & 0x03).unwrap_or_default();
         let retain = flags & WILL_RETAIN != 0;
         let properties = match version {
@@ -255,7 +261,7 @@ impl<'a> Will<'a> {
             Version::V31 | Version::V311 => Properties::EMPTY,
         };
         let before = *reader;
-        let topic = reader.topic_name(Violation::TopicNameWildcard)?;
+        let topic = reader.topic_name(row, Violation::TopicNameWildcard)?;
         if topic.is_empty() {
             return Err(before.fault(Violation::TopicNameEmpty));
         }

@@ -7,7 +7,9 @@ mod connack;
 mod connect;
 mod disconnect;
 mod display;
+mod header;
 mod publish;
+mod start;
 mod subscribe;
 mod unsubscribe;
 
@@ -17,6 +19,7 @@ pub use connack::Connack;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
 pub use publish::{Publish, SubscriptionIdentifiers};
+pub use start::{PacketStart, PayloadChunks, PublishHead};
 pub use subscribe::{
     ReasonCodes, Suback, Subscribe, Subscription, SubscriptionOptions, Subscriptions,
 };
@@ -24,16 +27,18 @@ pub use unsubscribe::{TopicFilters, Unsuback, Unsubscribe};
 
 use alloc::vec::Vec;
 
+use header::{FixedHeader, check_length, first_byte, header_error, length_error};
+
 use crate::reason::ReasonCode;
 use crate::types::{PacketType, Role, Version};
 use crate::violation::{DecodeError, Violation};
-use crate::wire::varint::{self, Varint};
 use crate::wire::{EncodeError, Fault, MAXIMUM_PACKET_SIZE, Reader, writer};
 
 /// What a decoder takes beyond what the standard says of every packet.
 ///
 /// By default it takes what both standards allow, and nothing else. These switches make it more lenient or more
 /// strict; everything else that it refuses, it refuses always.
+/// [`with_whole_publish_limit`](Self::with_whole_publish_limit) only decides in what form a PUBLISH comes.
 ///
 /// | switch | default | effect when set |
 /// |---|---|---|
@@ -41,6 +46,7 @@ use crate::wire::{EncodeError, Fault, MAXIMUM_PACKET_SIZE, Reader, writer};
 /// | [`with_accept_v31`](Self::with_accept_v31) | `false` | lenient: reads a CONNECT of MQTT 3.1, which neither standard knows |
 /// | [`with_sender`](Self::with_sender) | `None` | strict: refuses what that side must not send; the default takes it from either |
 /// | [`with_maximum_packet_size`](Self::with_maximum_packet_size) | no limit | strict: refuses larger packets (5.0, section 3.1.2.11.4) |
+/// | [`with_maximum_publish_head`](Self::with_maximum_publish_head) | 131,072 | strict: refuses larger heads, where PUBLISH is taken in pieces |
 /// | [`with_control_characters_refused`](Self::with_control_characters_refused) | `false` | strict: refuses characters that a receiver may refuse (5.0, section 1.5.4; 3.1.1, section 1.5.3) |
 #[non_exhaustive]
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -48,6 +54,8 @@ pub struct DecodeOptions {
     maximum_packet_size: u32,
     sender: Option<Role>,
     unchecked_filters: bool,
+    whole_publish_limit: u32,
+    maximum_publish_head: u32,
     control_characters_refused: bool,
     accept_v31: bool,
 }
@@ -60,6 +68,9 @@ impl DecodeOptions {
             maximum_packet_size: MAXIMUM_PACKET_SIZE,
             sender: None,
             unchecked_filters: false,
+            whole_publish_limit: MAXIMUM_PACKET_SIZE,
+            // The longest topic, and as much again for what stands around it and the properties.
+            maximum_publish_head: 128 * 1024,
             control_characters_refused: false,
             accept_v31: false,
         }
@@ -89,6 +100,27 @@ impl DecodeOptions {
     pub const fn with_unchecked_filters(self, unchecked_filters: bool) -> Self {
         Self {
             unchecked_filters,
+            ..self
+        }
+    }
+
+    /// The largest PUBLISH, in bytes, the fixed header included, that [`PacketStart::decode`] gives as a whole. Of a
+    /// larger one it gives the head, and then the payload may come in any pieces. Default:
+    /// [`MAXIMUM_PACKET_SIZE`], all come whole. [`Packet::decode`] does not look at it.
+    #[must_use]
+    pub const fn with_whole_publish_limit(self, whole_publish_limit: u32) -> Self {
+        Self {
+            whole_publish_limit,
+            ..self
+        }
+    }
+
+    /// The longest head of a PUBLISH, in bytes, that [`PacketStart::decode`] takes when it does not take the whole:
+    /// fixed header, topic, packet identifier and properties, which have to be there together. Default: 131,072.
+    #[must_use]
+    pub const fn with_maximum_publish_head(self, maximum_publish_head: u32) -> Self {
+        Self {
+            maximum_publish_head,
             ..self
         }
     }
@@ -133,6 +165,18 @@ impl DecodeOptions {
     #[must_use]
     pub const fn unchecked_filters(&self) -> bool {
         self.unchecked_filters
+    }
+
+    /// See [`DecodeOptions::with_whole_publish_limit`].
+    #[must_use]
+    pub const fn whole_publish_limit(&self) -> u32 {
+        self.whole_publish_limit
+    }
+
+    /// See [`DecodeOptions::with_maximum_publish_head`].
+    #[must_use]
+    pub const fn maximum_publish_head(&self) -> u32 {
+        self.maximum_publish_head
     }
 
     /// See [`DecodeOptions::with_control_characters_refused`].
@@ -262,6 +306,32 @@ impl<'a> Frame<'a, '_> {
         }
     }
 
+    /// An acknowledgement that says more than that all is well, or is wrong.
+    #[inline(never)]
+    fn decode_ack(
+        version: Version,
+        options: &DecodeOptions,
+        packet_type: PacketType,
+        header_length: usize,
+        body: &'a [u8],
+        variant: fn(Ack<'a>) -> Packet<'a>,
+    ) -> Result<Option<Packet<'a>>, DecodeError> {
+        let frame = Frame {
+            version,
+            options,
+            packet_type,
+            first: first_byte(packet_type),
+            header_length,
+            body,
+        };
+        let mut reader = frame.reader();
+        match Ack::decode(&frame, &mut reader) {
+            Ok(ack) if reader.is_empty() => Ok(Some(variant(ack))),
+            Ok(_) => Err(frame.error(reader.fault(Violation::TrailingBytes))),
+            Err(fault) => Err(frame.error(fault)),
+        }
+    }
+
     #[inline(always)]
     fn reader(&self) -> Reader<'a> {
         Reader::of_body(self.body, self.header_length)
@@ -283,53 +353,6 @@ impl<'a> Frame<'a, '_> {
     }
 }
 
-/// What the first byte alone breaks, for each of its values.
-static FIRST_BYTE_V31: [Option<Violation>; 256] = first_bytes(Version::V31);
-static FIRST_BYTE_V311: [Option<Violation>; 256] = first_bytes(Version::V311);
-static FIRST_BYTE_V5: [Option<Violation>; 256] = first_bytes(Version::V5);
-
-const fn first_bytes(version: Version) -> [Option<Violation>; 256] {
-    let mut table = [None; 256];
-    let mut rest: &mut [Option<Violation>] = &mut table;
-    let mut first: u8 = 0;
-    while let Some((entry, behind)) = rest.split_first_mut() {
-        *entry = check_first_byte(version, first);
-        rest = behind;
-        first = first.wrapping_add(1);
-    }
-    table
-}
-
-/// The packet type, and the flags: of PUBLISH [MQTT-3.3.1-2, MQTT-3.3.1-4], of the others [MQTT-2.1.3-1; 3.1.1:
-/// MQTT-2.2.2-1].
-///
-/// 3.1 says only that unused bits should be 0 (section 2.6), and has a use for DUP in PUBREL, SUBSCRIBE and UNSUBSCRIBE
-/// (section 2.1): there the flags of PUBLISH alone mean something. Those of CONNECT are looked at before its version
-/// is known.
-const fn check_first_byte(version: Version, first: u8) -> Option<Violation> {
-    match (first >> 4, first & 0x0F) {
-        (0, _) => Some(Violation::PacketTypeReserved),
-        (15, _) if !matches!(version, Version::V5) => Some(Violation::PacketTypeNotInVersion),
-        (3, 0x6 | 0x7 | 0xE | 0xF) => Some(Violation::QosInvalid),
-        (1, 0x1..=0xF) => Some(Violation::FixedHeaderFlags),
-        (_, _) if matches!(version, Version::V31) => None,
-        (3, 0x8 | 0x9) => Some(Violation::DupWithQos0),
-        (3, _) | (6 | 8 | 10, 0x2) => None,
-        (6 | 8 | 10, _) => Some(Violation::FixedHeaderFlags),
-        (_, 0) => None,
-        (_, _) => Some(Violation::FixedHeaderFlags),
-    }
-}
-
-/// The first byte of a packet whose flags are constant.
-const fn first_byte(packet_type: PacketType) -> u8 {
-    packet_type.as_u8() << 4
-        | match packet_type {
-            PacketType::Pubrel | PacketType::Subscribe | PacketType::Unsubscribe => 0x02,
-            _ => 0x00,
-        }
-}
-
 impl<'a> Packet<'a> {
     /// Reads the packet at the beginning of `input` and moves `input` behind it.
     ///
@@ -346,6 +369,9 @@ impl<'a> Packet<'a> {
     ///
     /// Everything that the two standards call malformed or a Protocol Error and that shows in one packet alone.
     /// `input` is left as it is, and there is no going on: the place of the next packet is not trustworthy.
+    // Into the caller, who has few such calls and many packets: entering and leaving the function costs as much as
+    // decoding an acknowledgement.
+    #[inline(always)]
     pub fn decode(
         version: Version,
         options: &DecodeOptions,
@@ -366,26 +392,27 @@ impl<'a> Packet<'a> {
         options: &DecodeOptions,
         input: &mut &'a [u8],
     ) -> Result<Option<Self>, DecodeError> {
-        let bytes = *input;
-        let Some((&first, behind)) = bytes.split_first() else {
+        let Some(header) = FixedHeader::read(version, options, input)? else {
             return Ok(None);
         };
-        let packet_type = match read_first_byte(version, options.sender, first) {
-            Ok(packet_type) => packet_type,
-            Err(violation) => return Err(header_error(version, first, violation, 0)),
-        };
-        let (remaining_length, behind) = match behind.split_first() {
-            Some((&byte, behind)) if byte < 0x80 => (usize::from(byte), behind),
-            _ => match read_remaining_length(version, packet_type, behind) {
-                Ok(Some(read)) => read,
-                Ok(None) => return Ok(None),
-                Err(violation) => return Err(header_error(version, first, violation, 1)),
-            },
-        };
-        let header_length = bytes.len() - behind.len();
-        if header_length + remaining_length > options.maximum_packet_size as usize {
-            return Err(header_error(version, first, Violation::PacketTooLarge, 1));
-        }
+        Self::decode_behind(version, options, header, input)
+    }
+
+    /// The packet with this header, at the beginning of `input`.
+    #[inline(always)]
+    fn decode_behind(
+        version: Version,
+        options: &DecodeOptions,
+        header: FixedHeader<'a>,
+        input: &mut &'a [u8],
+    ) -> Result<Option<Self>, DecodeError> {
+        let FixedHeader {
+            packet_type,
+            first,
+            header_length,
+            remaining_length,
+            behind,
+        } = header;
         let Some((body, rest)) = behind.split_at_checked(remaining_length) else {
             return match check_length(version, packet_type, header_length, remaining_length) {
                 Ok(()) => Ok(None),
@@ -402,12 +429,27 @@ impl<'a> Packet<'a> {
         };
         // The packets of which a busy connection has many; and no one is given the address of the frame, so that it
         // stays in registers.
+        macro_rules! short_ack {
+            ($variant:ident) => {
+                match Ack::decode_short(body) {
+                    Some(ack) => Ok(Some(Self::$variant(ack))),
+                    None => Frame::decode_ack(
+                        version,
+                        options,
+                        packet_type,
+                        header_length,
+                        body,
+                        Self::$variant,
+                    ),
+                }
+            };
+        }
         let decoded = match packet_type {
             PacketType::Publish => Publish::decode(&frame),
-            PacketType::Puback => packet!(frame, Puback, |r| Ack::decode(&frame, r)),
-            PacketType::Pubrec => packet!(frame, Pubrec, |r| Ack::decode(&frame, r)),
-            PacketType::Pubrel => packet!(frame, Pubrel, |r| Ack::decode(&frame, r)),
-            PacketType::Pubcomp => packet!(frame, Pubcomp, |r| Ack::decode(&frame, r)),
+            PacketType::Puback => short_ack!(Puback),
+            PacketType::Pubrec => short_ack!(Pubrec),
+            PacketType::Pubrel => short_ack!(Pubrel),
+            PacketType::Pubcomp => short_ack!(Pubcomp),
             _ => Frame::decode_other(version, options, packet_type, header_length, body),
         };
         if decoded.is_ok() {
@@ -502,114 +544,6 @@ macro_rules! from {
 }
 
 from!(Connect Connack Publish Subscribe Suback Unsubscribe Unsuback Disconnect Auth);
-
-/// The packet type, if the first byte is one that this sender may send.
-#[inline(always)]
-fn read_first_byte(
-    version: Version,
-    sender: Option<Role>,
-    first: u8,
-) -> Result<PacketType, Violation> {
-    let table = match version {
-        Version::V31 => &FIRST_BYTE_V31,
-        Version::V311 => &FIRST_BYTE_V311,
-        Version::V5 => &FIRST_BYTE_V5,
-    };
-    if let Some(violation) = table.get(usize::from(first)).copied().flatten() {
-        return Err(violation);
-    }
-    let packet_type = PacketType::from_u8(first >> 4).ok_or(Violation::PacketTypeReserved)?;
-    match sender {
-        Some(sender) if !sends(sender, packet_type, version) => {
-            Err(Violation::PacketTypeWrongDirection)
-        }
-        _ => Ok(packet_type),
-    }
-}
-
-/// The remaining length, and what is behind it, if it has more than one byte; `None` if it is not complete.
-fn read_remaining_length(
-    version: Version,
-    packet_type: PacketType,
-    bytes: &[u8],
-) -> Result<Option<(usize, &[u8])>, Violation> {
-    match varint::read(bytes) {
-        // 3.1 and 3.1.1 demand no shortest form (3.1.1, section 2.2.3), 5.0 does [MQTT-1.5.5-1]. Which of these a CONNECT
-        // has to obey is not known before its body.
-        Varint::Value(value, count)
-            if version == Version::V5
-                && packet_type != PacketType::Connect
-                && count != varint::len(value) =>
-        {
-            Err(Violation::VariableByteIntegerOverlong)
-        }
-        Varint::Value(value, count) => Ok(bytes.get(count..).map(|rest| (value as usize, rest))),
-        Varint::Incomplete => Ok(None),
-        Varint::TooLong => Err(Violation::RemainingLengthTooLong),
-    }
-}
-
-/// Whether the packet can have a body of this length, for those that have a fixed one. Reading the body finds the
-/// same, but only after it has been waited for. The error is where the bytes begin that are too many.
-#[cold]
-fn check_length(
-    version: Version,
-    packet_type: PacketType,
-    header_length: usize,
-    remaining_length: usize,
-) -> Result<(), usize> {
-    let expected = match (packet_type, version) {
-        (PacketType::Pingreq | PacketType::Pingresp, _)
-        | (PacketType::Disconnect, Version::V31 | Version::V311) => 0,
-        (
-            PacketType::Connack
-            | PacketType::Puback
-            | PacketType::Pubrec
-            | PacketType::Pubrel
-            | PacketType::Pubcomp
-            | PacketType::Unsuback,
-            Version::V31 | Version::V311,
-        ) => 2,
-        _ => return Ok(()),
-    };
-    if remaining_length <= expected {
-        Ok(())
-    } else {
-        Err(header_length + expected)
-    }
-}
-
-/// Whether this side sends such packets.
-const fn sends(sender: Role, packet_type: PacketType, version: Version) -> bool {
-    let other_side = match packet_type {
-        PacketType::Connect
-        | PacketType::Subscribe
-        | PacketType::Unsubscribe
-        | PacketType::Pingreq => Role::Server,
-        PacketType::Connack | PacketType::Suback | PacketType::Unsuback | PacketType::Pingresp => {
-            Role::Client
-        }
-        PacketType::Disconnect if !matches!(version, Version::V5) => Role::Server,
-        _ => return true,
-    };
-    !matches!(
-        (sender, other_side),
-        (Role::Client, Role::Client) | (Role::Server, Role::Server)
-    )
-}
-
-/// What the fixed header breaks.
-#[cold]
-fn header_error(version: Version, first: u8, violation: Violation, offset: usize) -> DecodeError {
-    let offset = Reader::of_body(&[], offset).offset();
-    DecodeError::new(violation, PacketType::from_u8(first >> 4), version, offset)
-}
-
-/// What the length breaks: from this offset on there are too many bytes.
-#[cold]
-fn length_error(version: Version, first: u8, offset: usize) -> DecodeError {
-    header_error(version, first, Violation::TrailingBytes, offset)
-}
 
 /// What the body breaks. A CONNECT breaks the rules of its own version, if it gets as far as naming it and it is one
 /// that is spoken.

@@ -5,13 +5,13 @@ use core::fmt;
 
 use super::{Frame, Packet, body_error};
 use crate::property::{
-    Block, Context, MESSAGE_EXPIRY_INTERVAL, Properties, Property, RawProperties,
-    SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS, check_subscription_identifier,
+    Block, Context, MESSAGE_EXPIRY_INTERVAL, Properties, RawProperties, SUBSCRIPTION_IDENTIFIER,
+    TOPIC_ALIAS, check_subscription_identifier,
 };
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::violation::{DecodeError, Violation};
 use crate::wire::varint::{self, Varint};
-use crate::wire::{EncodeError, Fault, Reader, writer};
+use crate::wire::{EncodeError, Fault, Reader, Row, writer};
 
 /// An application message on one hop (section 3.3).
 ///
@@ -113,9 +113,9 @@ impl<'a> Publish<'a> {
             Some(Role::Server) | None => Context::PUBLISH,
         };
         let (mut topic_alias, mut message_expiry_interval) = (None, None);
-        let block = match Block::read(&mut reader, context, |property| match property {
-            Property::TopicAlias(alias) => topic_alias = Some(alias),
-            Property::MessageExpiryInterval(seconds) => message_expiry_interval = Some(seconds),
+        let block = match Block::read(&mut reader, context, |id, value| match id {
+            TOPIC_ALIAS => topic_alias = u16::try_from(value).ok(),
+            MESSAGE_EXPIRY_INTERVAL => message_expiry_interval = Some(value),
             _ => {}
         }) {
             Ok(block) => block,
@@ -173,6 +173,7 @@ impl<'a> Publish<'a> {
         Measure {
             properties,
             remaining: self.remaining_length(version, properties),
+            apart: 0,
         }
     }
 
@@ -188,7 +189,7 @@ impl<'a> Publish<'a> {
             | u8::from(self.dup) << 3
             | self.qos.as_u8() << 1
             | u8::from(self.retain);
-        writer::begin(out, first, measure.remaining)?;
+        writer::begin_part(out, first, measure.remaining, measure.written_len())?;
         writer::binary(out, self.topic.as_bytes());
         if let Some(packet_id) = self.packet_id {
             writer::u16(out, packet_id.get());
@@ -226,7 +227,7 @@ impl<'a> Publish<'a> {
         self.measure(version).packet_len()
     }
 
-    fn check(&self, version: Version) -> Result<(), EncodeError> {
+    pub(super) fn check(&self, version: Version) -> Result<(), EncodeError> {
         if self.dup && self.qos == QoS::AtMostOnce && version != Version::V31 {
             return Err(Violation::DupWithQos0.into());
         }
@@ -287,9 +288,26 @@ impl<'a> Publish<'a> {
 pub(crate) struct Measure {
     properties: usize,
     remaining: usize,
+    /// The part of `remaining` that the caller writes.
+    apart: usize,
 }
 
 impl Measure {
+    /// Of a packet with a payload that the caller writes behind it.
+    pub(super) fn with_payload(self, length: u32) -> Self {
+        Self {
+            remaining: writer::total([self.remaining, length as usize]),
+            apart: length as usize,
+            ..self
+        }
+    }
+
+    /// Of the packet less what the caller writes.
+    #[inline]
+    pub(super) fn written_len(&self) -> usize {
+        self.packet_len() - self.apart
+    }
+
     /// Of the whole packet.
     #[inline]
     pub(crate) fn packet_len(&self) -> usize {
@@ -303,7 +321,7 @@ fn decode_front<'a>(
     first: u8,
     reader: &mut Reader<'a>,
 ) -> Result<(&'a str, Option<PacketId>), Fault> {
-    let topic = reader.topic_name(Violation::TopicNameWildcard)?;
+    let topic = reader.topic_name(Row::NONE, Violation::TopicNameWildcard)?;
     let packet_id = if first & 0x06 == 0 {
         None
     } else {

@@ -9,7 +9,7 @@ use crate::reason::ReasonCode;
 use crate::topic;
 use crate::types::{PacketId, PacketType, QoS, RetainHandling, Version};
 use crate::violation::Violation;
-use crate::wire::{EncodeError, Fault, Reader, writer};
+use crate::wire::{EncodeError, Fault, Reader, text, writer};
 
 const NO_LOCAL: u8 = 0x04;
 const RETAIN_AS_PUBLISHED: u8 = 0x08;
@@ -145,18 +145,25 @@ impl<'a> Subscription<'a> {
         }
     }
 
+    /// Checks the next one, which [`Subscription::read`] then gives without looking again.
     #[inline(always)]
-    fn decode(
+    fn check_next(
         version: Version,
         unchecked_filters: bool,
-        reader: &mut Reader<'a>,
-    ) -> Result<Self, Fault> {
-        let filter = decode_filter(version, unchecked_filters, reader)?;
+        reader: &mut Reader<'_>,
+    ) -> Result<(), Fault> {
+        let filter = check_next_filter(version, unchecked_filters, reader)?;
         let before = *reader;
-        let options = SubscriptionOptions::from_byte(version, reader.u8()?)
-            .and_then(|options| check_no_local(filter, options).map(|()| options))
-            .map_err(|violation| before.fault(violation))?;
-        Ok(Self { filter, options })
+        SubscriptionOptions::from_byte(version, reader.u8()?)
+            .and_then(|options| check_no_local(filter, options))
+            .map_err(|violation| before.fault(violation))
+    }
+
+    /// The next one of a checked block. What is right by the rules of an older version is so by those of 5.0, too.
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        let filter = reader.known_string()?;
+        let options = SubscriptionOptions::from_byte(Version::V5, reader.u8().ok()?).ok()?;
+        Some(Self { filter, options })
     }
 
     fn check(&self, version: Version) -> Result<(), EncodeError> {
@@ -164,25 +171,24 @@ impl<'a> Subscription<'a> {
         if version != Version::V5 && self.options != SubscriptionOptions::new(self.options.qos) {
             return Err(EncodeError::NeedsV5);
         }
-        Ok(check_no_local(self.filter, self.options)?)
+        Ok(check_no_local(self.filter.as_bytes(), self.options)?)
     }
 }
 
-/// A topic filter of SUBSCRIBE or UNSUBSCRIBE.
+/// Checks a topic filter of SUBSCRIBE or UNSUBSCRIBE.
 #[inline(always)]
-pub(super) fn decode_filter<'a>(
+pub(super) fn check_next_filter<'a>(
     version: Version,
     unchecked_filters: bool,
     reader: &mut Reader<'a>,
-) -> Result<&'a str, Fault> {
-    let before = *reader;
-    if unchecked_filters {
-        return reader.string();
-    }
-    // The check of the filter finds U+0000, too.
-    let filter = reader.utf8()?;
-    topic::check_filter(version, filter).map_err(|error| before.fault(error.into()))?;
-    Ok(filter)
+) -> Result<&'a [u8], Fault> {
+    reader.checked(|filter| {
+        if unchecked_filters {
+            text::check_string_bytes(filter)
+        } else {
+            topic::check_filter_bytes(version, filter)
+        }
+    })
 }
 
 /// The same for a filter to be sent.
@@ -193,8 +199,8 @@ pub(super) fn check_filter(version: Version, filter: &str) -> Result<(), EncodeE
 
 /// [MQTT-3.8.3-4]. In 3.1.1 the option does not exist.
 #[inline(always)]
-fn check_no_local(filter: &str, options: SubscriptionOptions) -> Result<(), Violation> {
-    if options.no_local && filter.starts_with("$share/") {
+fn check_no_local(filter: &[u8], options: SubscriptionOptions) -> Result<(), Violation> {
+    if options.no_local && filter.starts_with(b"$share/") {
         return Err(Violation::NoLocalShared);
     }
     Ok(())
@@ -225,7 +231,7 @@ impl<'a> Subscribe<'a> {
         }
         let mut count = 0;
         while !reader.is_empty() {
-            Subscription::decode(version, unchecked, reader)?;
+            Subscription::check_next(version, unchecked, reader)?;
             count += 1;
         }
         let subscriptions = Subscriptions(List::Block {
@@ -294,7 +300,7 @@ impl<'a> Subscriptions<'a> {
     pub(crate) fn legal_prefix(bytes: &'a [u8]) -> Self {
         let mut reader = Reader::new(bytes, 0);
         let (mut rest, mut count) = (bytes, 0);
-        while Subscription::decode(Version::V5, false, &mut reader).is_ok() {
+        while Subscription::check_next(Version::V5, false, &mut reader).is_ok() {
             count += 1;
             rest = reader.rest();
         }
@@ -312,10 +318,8 @@ impl<'a> Subscriptions<'a> {
             List::Block { bytes, .. } => (bytes, &[][..]),
             List::Slice(slice) => (&[][..], slice),
         };
-        // The block has been checked: by the rules of 5.0 it reads as by those of the others, which are narrower.
         let mut reader = Reader::new(block, 0);
-        let block =
-            core::iter::from_fn(move || Subscription::decode(Version::V5, true, &mut reader).ok());
+        let block = core::iter::from_fn(move || Subscription::read(&mut reader));
         block.chain(slice.iter().copied())
     }
 

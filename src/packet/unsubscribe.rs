@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::subscribe::{ReasonCodes, check_filter, decode_filter};
+use super::subscribe::{ReasonCodes, check_filter, check_next_filter};
 use super::{Frame, first_byte};
 use crate::property::{Context, Properties};
 use crate::types::{PacketId, PacketType, Version};
@@ -74,7 +74,7 @@ impl<'a> Unsubscribe<'a> {
         }
         let mut count = 0;
         while !reader.is_empty() {
-            decode_filter(version, unchecked, reader)?;
+            check_next_filter(version, unchecked, reader)?;
             count += 1;
         }
         let filters = TopicFilters(List::Block {
@@ -140,7 +140,7 @@ impl<'a> TopicFilters<'a> {
     pub(crate) fn legal_prefix(bytes: &'a [u8]) -> Self {
         let mut reader = Reader::new(bytes, 0);
         let (mut rest, mut count) = (bytes, 0);
-        while decode_filter(Version::V5, false, &mut reader).is_ok() {
+        while check_next_filter(Version::V5, false, &mut reader).is_ok() {
             count += 1;
             rest = reader.rest();
         }
@@ -159,7 +159,7 @@ impl<'a> TopicFilters<'a> {
             List::Slice(slice) => (&[][..], slice),
         };
         let mut reader = Reader::new(block, 0);
-        let block = core::iter::from_fn(move || reader.string().ok());
+        let block = core::iter::from_fn(move || reader.known_string());
         block.chain(slice.iter().copied())
     }
 

@@ -7,6 +7,7 @@ mod table;
 mod view;
 
 pub(crate) use table::Context;
+use table::Kind;
 pub(crate) use table::{
     AUTHENTICATION_DATA, AUTHENTICATION_METHOD, MESSAGE_EXPIRY_INTERVAL, SESSION_EXPIRY_INTERVAL,
     SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS,
@@ -18,7 +19,7 @@ use alloc::vec::Vec;
 
 use crate::types::QoS;
 use crate::violation::Violation;
-use crate::wire::{EncodeError, Fault, MAXIMUM_REMAINING_LENGTH, Reader, varint, writer};
+use crate::wire::{EncodeError, Fault, MAXIMUM_REMAINING_LENGTH, Reader, text, varint, writer};
 
 /// A property with its value (5.0, table 2-4). The sections named are those of 5.0.
 #[non_exhaustive]
@@ -126,60 +127,41 @@ impl<'a> Property<'a> {
         table::name(self.id())
     }
 
-    /// Reads the value of the property `id`. An identifier that the table does not have is taken for a cut one.
-    #[inline(always)]
-    fn read_value(id: u8, reader: &mut Reader<'a>) -> Result<Self, Fault> {
-        Ok(match id {
+    /// The property `id` of a checked block.
+    fn read(id: u8, reader: &mut Reader<'a>) -> Option<Self> {
+        Some(match id {
             table::PAYLOAD_FORMAT_INDICATOR => Self::PayloadFormatIndicator(flag(reader)?),
-            table::MESSAGE_EXPIRY_INTERVAL => Self::MessageExpiryInterval(reader.u32()?),
-            table::CONTENT_TYPE => Self::ContentType(reader.string()?),
-            table::RESPONSE_TOPIC => {
-                Self::ResponseTopic(reader.topic_name(Violation::ResponseTopicWildcard)?)
+            table::MESSAGE_EXPIRY_INTERVAL => Self::MessageExpiryInterval(reader.u32().ok()?),
+            table::CONTENT_TYPE => Self::ContentType(reader.known_string()?),
+            table::RESPONSE_TOPIC => Self::ResponseTopic(reader.known_string()?),
+            table::CORRELATION_DATA => Self::CorrelationData(reader.binary().ok()?),
+            table::SUBSCRIPTION_IDENTIFIER => Self::SubscriptionIdentifier(reader.varint().ok()?),
+            table::SESSION_EXPIRY_INTERVAL => Self::SessionExpiryInterval(reader.u32().ok()?),
+            table::ASSIGNED_CLIENT_IDENTIFIER => {
+                Self::AssignedClientIdentifier(reader.known_string()?)
             }
-            table::CORRELATION_DATA => Self::CorrelationData(reader.binary()?),
-            table::SUBSCRIPTION_IDENTIFIER => Self::SubscriptionIdentifier(checked(
-                reader,
-                Reader::varint,
-                |value| value != 0,
-                Violation::SubscriptionIdentifierZero,
-            )?),
-            table::SESSION_EXPIRY_INTERVAL => Self::SessionExpiryInterval(reader.u32()?),
-            table::ASSIGNED_CLIENT_IDENTIFIER => Self::AssignedClientIdentifier(reader.string()?),
-            table::SERVER_KEEP_ALIVE => Self::ServerKeepAlive(reader.u16()?),
-            table::AUTHENTICATION_METHOD => Self::AuthenticationMethod(reader.string()?),
-            table::AUTHENTICATION_DATA => Self::AuthenticationData(reader.binary()?),
+            table::SERVER_KEEP_ALIVE => Self::ServerKeepAlive(reader.u16().ok()?),
+            table::AUTHENTICATION_METHOD => Self::AuthenticationMethod(reader.known_string()?),
+            table::AUTHENTICATION_DATA => Self::AuthenticationData(reader.binary().ok()?),
             table::REQUEST_PROBLEM_INFORMATION => Self::RequestProblemInformation(flag(reader)?),
-            table::WILL_DELAY_INTERVAL => Self::WillDelayInterval(reader.u32()?),
+            table::WILL_DELAY_INTERVAL => Self::WillDelayInterval(reader.u32().ok()?),
             table::REQUEST_RESPONSE_INFORMATION => Self::RequestResponseInformation(flag(reader)?),
-            table::RESPONSE_INFORMATION => Self::ResponseInformation(reader.string()?),
-            table::SERVER_REFERENCE => Self::ServerReference(reader.string()?),
-            table::REASON_STRING => Self::ReasonString(reader.string()?),
-            table::RECEIVE_MAXIMUM => Self::ReceiveMaximum(checked(
-                reader,
-                Reader::u16,
-                |value| value != 0,
-                Violation::ReceiveMaximumZero,
-            )?),
-            table::TOPIC_ALIAS_MAXIMUM => Self::TopicAliasMaximum(reader.u16()?),
-            table::TOPIC_ALIAS => Self::TopicAlias(checked(
-                reader,
-                Reader::u16,
-                |value| value != 0,
-                Violation::TopicAliasZero,
-            )?),
+            table::RESPONSE_INFORMATION => Self::ResponseInformation(reader.known_string()?),
+            table::SERVER_REFERENCE => Self::ServerReference(reader.known_string()?),
+            table::REASON_STRING => Self::ReasonString(reader.known_string()?),
+            table::RECEIVE_MAXIMUM => Self::ReceiveMaximum(reader.u16().ok()?),
+            table::TOPIC_ALIAS_MAXIMUM => Self::TopicAliasMaximum(reader.u16().ok()?),
+            table::TOPIC_ALIAS => Self::TopicAlias(reader.u16().ok()?),
             table::MAXIMUM_QOS => Self::MaximumQos(if flag(reader)? {
                 QoS::AtLeastOnce
             } else {
                 QoS::AtMostOnce
             }),
             table::RETAIN_AVAILABLE => Self::RetainAvailable(flag(reader)?),
-            table::USER_PROPERTY => Self::UserProperty(reader.string()?, reader.string()?),
-            table::MAXIMUM_PACKET_SIZE => Self::MaximumPacketSize(checked(
-                reader,
-                Reader::u32,
-                |value| value != 0,
-                Violation::MaximumPacketSizeZero,
-            )?),
+            table::USER_PROPERTY => {
+                Self::UserProperty(reader.known_string()?, reader.known_string()?)
+            }
+            table::MAXIMUM_PACKET_SIZE => Self::MaximumPacketSize(reader.u32().ok()?),
             table::WILDCARD_SUBSCRIPTION_AVAILABLE => {
                 Self::WildcardSubscriptionAvailable(flag(reader)?)
             }
@@ -189,11 +171,11 @@ impl<'a> Property<'a> {
             table::SHARED_SUBSCRIPTION_AVAILABLE => {
                 Self::SharedSubscriptionAvailable(flag(reader)?)
             }
-            _ => return Err(reader.fault(Violation::Truncated)),
+            _ => return None,
         })
     }
 
-    /// Refuses a value that [`Property::read_value`] would refuse.
+    /// Refuses a value that [`check_value`] would refuse.
     fn check(&self) -> Result<(), EncodeError> {
         match *self {
             Self::ContentType(text)
@@ -304,31 +286,62 @@ pub(crate) fn check_subscription_identifier(value: u32) -> Result<(), EncodeErro
     }
 }
 
-/// A byte that is 0 or 1. Anything else is a Protocol Error; for the Payload Format Indicator the text names no
-/// error, and gets the same.
-#[inline(always)]
-fn flag(reader: &mut Reader<'_>) -> Result<bool, Fault> {
-    Ok(checked(
-        reader,
-        Reader::u8,
-        |value| value <= 1,
-        Violation::PropertyValue,
-    )? == 1)
+/// A byte that has been checked to be 0 or 1.
+fn flag(reader: &mut Reader<'_>) -> Option<bool> {
+    Some(reader.u8().ok()? == 1)
 }
 
+/// Checks the value of the property `id` and moves the reader behind it. Gives the value if it is an integer, and 0
+/// if not. An identifier that the table does not have is taken for a cut one.
 #[inline(always)]
-fn checked<'a, T: Copy>(
-    reader: &mut Reader<'a>,
-    read: impl Fn(&mut Reader<'a>) -> Result<T, Fault>,
-    good: impl Fn(T) -> bool,
-    violation: Violation,
-) -> Result<T, Fault> {
+fn check_value(id: u8, reader: &mut Reader<'_>) -> Result<u32, Fault> {
     let before = *reader;
-    let value = read(reader)?;
-    if good(value) {
-        Ok(value)
-    } else {
-        Err(before.fault(violation))
+    let value = match table::kind(id) {
+        // Anything but 0 and 1 is a Protocol Error; for the Payload Format Indicator the text names no error, and
+        // it gets the same.
+        Some(Kind::Byte) => match reader.u8()? {
+            value @ 0..=1 => u32::from(value),
+            _ => return Err(before.fault(Violation::PropertyValue)),
+        },
+        Some(Kind::TwoByteInteger) => u32::from(reader.u16()?),
+        Some(Kind::FourByteInteger) => reader.u32()?,
+        Some(Kind::VariableByteInteger) => reader.varint()?,
+        Some(Kind::BinaryData) => {
+            reader.binary()?;
+            return Ok(0);
+        }
+        Some(Kind::String) => {
+            reader.checked(text::check_string_bytes)?;
+            return Ok(0);
+        }
+        Some(Kind::TopicName) => {
+            let wildcard = Violation::ResponseTopicWildcard;
+            reader.checked(|bytes| text::check_topic_name_bytes(bytes, wildcard))?;
+            return Ok(0);
+        }
+        Some(Kind::StringPair) => {
+            reader.checked(text::check_string_bytes)?;
+            reader.checked(text::check_string_bytes)?;
+            return Ok(0);
+        }
+        None => return Err(before.fault(Violation::Truncated)),
+    };
+    if value == 0 {
+        if let Some(violation) = if_zero(id) {
+            return Err(before.fault(violation));
+        }
+    }
+    Ok(value)
+}
+
+/// What a property breaks whose value is 0.
+fn if_zero(id: u8) -> Option<Violation> {
+    match id {
+        table::SUBSCRIPTION_IDENTIFIER => Some(Violation::SubscriptionIdentifierZero),
+        table::RECEIVE_MAXIMUM => Some(Violation::ReceiveMaximumZero),
+        table::TOPIC_ALIAS => Some(Violation::TopicAliasZero),
+        table::MAXIMUM_PACKET_SIZE => Some(Violation::MaximumPacketSizeZero),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Properties out of any bytes, for the feature `arbitrary`.
 
 use super::table::{self, Context, bit};
-use super::{Properties, Property};
+use super::{Properties, check_value};
 use crate::wire::Reader;
 
 impl<'a> Properties<'a> {
@@ -15,7 +15,7 @@ impl<'a> Properties<'a> {
             if this & allowed == 0 || this & present & !bit(table::USER_PROPERTY) != 0 {
                 break;
             }
-            if Property::read_value(id, &mut reader).is_err() {
+            if check_value(id, &mut reader).is_err() {
                 break;
             }
             present |= this;

@@ -3,15 +3,17 @@
 use crate::types::PacketType;
 use crate::violation::Violation;
 
-/// The type of a property's value, as far as its length on the wire goes.
+/// The type of a property's value.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub(crate) enum Kind {
     Byte,
     TwoByteInteger,
     FourByteInteger,
     VariableByteInteger,
-    /// A UTF-8 encoded string or binary data.
-    Field,
+    BinaryData,
+    String,
+    /// A UTF-8 encoded string that names a topic.
+    TopicName,
     StringPair,
 }
 
@@ -68,21 +70,21 @@ macro_rules! table {
 table! {
     PAYLOAD_FORMAT_INDICATOR = 0x01, "Payload Format Indicator", Byte, PUBLISH | WILL;
     MESSAGE_EXPIRY_INTERVAL = 0x02, "Message Expiry Interval", FourByteInteger, PUBLISH | WILL;
-    CONTENT_TYPE = 0x03, "Content Type", Field, PUBLISH | WILL;
-    RESPONSE_TOPIC = 0x08, "Response Topic", Field, PUBLISH | WILL;
-    CORRELATION_DATA = 0x09, "Correlation Data", Field, PUBLISH | WILL;
+    CONTENT_TYPE = 0x03, "Content Type", String, PUBLISH | WILL;
+    RESPONSE_TOPIC = 0x08, "Response Topic", TopicName, PUBLISH | WILL;
+    CORRELATION_DATA = 0x09, "Correlation Data", BinaryData, PUBLISH | WILL;
     SUBSCRIPTION_IDENTIFIER = 0x0B, "Subscription Identifier", VariableByteInteger, PUBLISH | SUBSCRIBE;
     SESSION_EXPIRY_INTERVAL = 0x11, "Session Expiry Interval", FourByteInteger, CONNECT | CONNACK | DISCONNECT;
-    ASSIGNED_CLIENT_IDENTIFIER = 0x12, "Assigned Client Identifier", Field, CONNACK;
+    ASSIGNED_CLIENT_IDENTIFIER = 0x12, "Assigned Client Identifier", String, CONNACK;
     SERVER_KEEP_ALIVE = 0x13, "Server Keep Alive", TwoByteInteger, CONNACK;
-    AUTHENTICATION_METHOD = 0x15, "Authentication Method", Field, CONNECT | CONNACK | AUTH;
-    AUTHENTICATION_DATA = 0x16, "Authentication Data", Field, CONNECT | CONNACK | AUTH;
+    AUTHENTICATION_METHOD = 0x15, "Authentication Method", String, CONNECT | CONNACK | AUTH;
+    AUTHENTICATION_DATA = 0x16, "Authentication Data", BinaryData, CONNECT | CONNACK | AUTH;
     REQUEST_PROBLEM_INFORMATION = 0x17, "Request Problem Information", Byte, CONNECT;
     WILL_DELAY_INTERVAL = 0x18, "Will Delay Interval", FourByteInteger, WILL;
     REQUEST_RESPONSE_INFORMATION = 0x19, "Request Response Information", Byte, CONNECT;
-    RESPONSE_INFORMATION = 0x1A, "Response Information", Field, CONNACK;
-    SERVER_REFERENCE = 0x1C, "Server Reference", Field, CONNACK | DISCONNECT;
-    REASON_STRING = 0x1F, "Reason String", Field, CONNACK | ACKS | DISCONNECT | AUTH;
+    RESPONSE_INFORMATION = 0x1A, "Response Information", String, CONNACK;
+    SERVER_REFERENCE = 0x1C, "Server Reference", String, CONNACK | DISCONNECT;
+    REASON_STRING = 0x1F, "Reason String", String, CONNACK | ACKS | DISCONNECT | AUTH;
     RECEIVE_MAXIMUM = 0x21, "Receive Maximum", TwoByteInteger, CONNECT | CONNACK;
     TOPIC_ALIAS_MAXIMUM = 0x22, "Topic Alias Maximum", TwoByteInteger, CONNECT | CONNACK;
     TOPIC_ALIAS = 0x23, "Topic Alias", TwoByteInteger, PUBLISH;

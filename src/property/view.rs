@@ -5,8 +5,8 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::slice;
 
-use super::Property;
 use super::table::{self, Context, FORWARDABLE, Kind, bit};
+use super::{Property, check_value};
 use crate::types::{QoS, Version};
 use crate::violation::Violation;
 use crate::wire::varint::{self, Varint};
@@ -78,7 +78,7 @@ impl<'a> Properties<'a> {
 
     #[inline(never)]
     fn read_from(mut reader: Reader<'a>, context: Context) -> Result<(Self, Reader<'a>), Fault> {
-        let block = Block::read(&mut reader, context, |_| {})?;
+        let block = Block::read(&mut reader, context, |_, _| {})?;
         Ok((block.visible(), reader))
     }
 
@@ -412,7 +412,8 @@ pub(crate) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Reads and checks a block, and shows each property to `visit` on the way.
+    /// Reads and checks a block, and shows to `visit` on the way each property that is a field of its packet; all
+    /// of these are integers.
     ///
     /// A property that is cut short by the end of its block is a fault of the property; what stands behind the
     /// block is out of the reader's reach.
@@ -420,7 +421,7 @@ impl<'a> Block<'a> {
     pub(crate) fn read(
         reader: &mut Reader<'a>,
         context: Context,
-        mut visit: impl FnMut(Property<'a>),
+        mut visit: impl FnMut(u8, u32),
     ) -> Result<Self, Fault> {
         let mut block = reader.block()?;
         let bytes = block.rest();
@@ -441,18 +442,15 @@ impl<'a> Block<'a> {
                 return Err(start.fault(Violation::PropertyDuplicate));
             }
             present |= this;
-            match Property::read_value(id, &mut block) {
-                Ok(property) if this & context.lifted == 0 => {
-                    seen = true;
-                    visit(property);
-                }
-                Ok(property) => {
+            match check_value(id, &mut block) {
+                Ok(_) if this & context.lifted == 0 => seen = true,
+                Ok(value) => {
                     if seen {
                         hiding = HIDING;
                     } else {
                         visible = block.rest();
                     }
-                    visit(property);
+                    visit(id, value);
                 }
                 Err(fault) if fault.violation() == Violation::Truncated => {
                     return Err(start.fault(Violation::PropertyLength));
@@ -524,7 +522,7 @@ fn value_len(id: u8, bytes: &[u8]) -> Option<usize> {
             Varint::Value(_, count) => count,
             Varint::Incomplete | Varint::TooLong => return None,
         },
-        Kind::Field => field(bytes)?,
+        Kind::BinaryData | Kind::String | Kind::TopicName => field(bytes)?,
         Kind::StringPair => {
             let name = field(bytes)?;
             name + field(bytes.get(name..)?)?
@@ -557,7 +555,7 @@ fn split(raw: &[u8]) -> (u8, &[u8]) {
 
 /// The property of a checked block; its offset in the packet no longer matters.
 fn parse(id: u8, value: &[u8]) -> Option<Property<'_>> {
-    Property::read_value(id, &mut Reader::new(value, 0)).ok()
+    Property::read(id, &mut Reader::new(value, 0))
 }
 
 const fn hidden(present: u64) -> u64 {

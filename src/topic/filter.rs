@@ -4,6 +4,7 @@ use core::fmt;
 use super::name::is_wildcard;
 use super::{TopicError, TopicName, check_len, shared};
 use crate::types::Version;
+use crate::violation::Violation;
 
 /// A well-formed Topic Filter: what a subscription asks for.
 ///
@@ -101,16 +102,29 @@ pub(crate) fn check_filter(version: Version, filter: &str) -> Result<(), TopicEr
     check(version, filter).map(|_| ())
 }
 
+/// The same for bytes that are read as a string later; those of a field, so there are not too many.
+#[inline(always)]
+pub(crate) fn check_filter_bytes(version: Version, filter: &[u8]) -> Result<(), Violation> {
+    // What is ASCII is UTF-8 as it stands.
+    if well_formed::<true>(filter) && shared::inner_start(version, filter).is_ok() {
+        return Ok(());
+    }
+    look_closer(version, filter)
+}
+
+#[inline(never)]
+fn look_closer(version: Version, filter: &[u8]) -> Result<(), Violation> {
+    let filter = core::str::from_utf8(filter).map_err(|_| Violation::Utf8Invalid)?;
+    Ok(check_filter(version, filter)?)
+}
+
 /// Checks a whole filter; gives the start of the one inside `$share/{ShareName}/`, or 0.
 fn check(version: Version, text: &str) -> Result<usize, TopicError> {
     check_len(text)?;
-    let inner = match version {
-        Version::V31 | Version::V311 => 0, // nothing is said of `$share`
-        Version::V5 => shared::inner_start(text)?,
-    };
-    let filter = text.as_bytes().get(inner..).unwrap_or_default();
-
-    if !well_formed(filter) {
+    let inner = shared::inner_start(version, text.as_bytes())?;
+    let filter = text.as_bytes();
+    // A share name is a level without wildcards, so what holds for all of the text holds for the filter inside.
+    if !well_formed::<false>(filter) {
         return Err(if filter.contains(&0) {
             TopicError::NullCharacter
         } else {
@@ -123,47 +137,61 @@ fn check(version: Version, text: &str) -> Result<usize, TopicError> {
 const ONES: u64 = u64::from_le_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
 
-/// Whether there is no U+0000, and each wildcard fills its level, `#` the last one.
-fn well_formed(filter: &[u8]) -> bool {
-    let Some(last) = filter.last_chunk() else {
-        return filter
-            .iter()
-            .enumerate()
-            .all(|(at, &byte)| !(byte == 0 || is_wildcard(byte)) || is_in_place(filter, at));
-    };
-    let mut at = 0;
-    let mut rest = filter;
-    while let Some((chunk, behind)) = rest.split_first_chunk() {
-        if !are_in_place(filter, at, chunk) {
-            return false;
-        }
-        at += 8;
-        rest = behind;
-    }
-    // The last eight, some of them again, so that no tail is left to be done byte by byte.
-    are_in_place(filter, filter.len() - 8, last)
-}
-
-/// Whether all wildcards in `chunk`, which stands at `at`, are in their places.
+/// Whether there is a character, but no U+0000, and each wildcard fills its level, `#` the last one; and with `ASCII`,
+/// whether all is ASCII.
+///
+/// Each byte is looked at together with the one before it, many pairs at a time and without a branch among them:
+/// nearly all filters are good to their end.
 #[inline(always)]
-fn are_in_place(filter: &[u8], at: usize, chunk: &[u8; 8]) -> bool {
-    let word = u64::from_le_bytes(*chunk);
-    // `#` and `+` differ in one bit.
-    let mut marks = zeros((word | (ONES * 0x08)) ^ (ONES * 0x2B)) | zeros(word);
-    // A mark above another may be wrong, but not if the lower one is in its place: then a slash is between them.
-    while marks != 0 {
-        if !is_in_place(filter, at + marks.trailing_zeros() as usize / 8) {
-            return false;
-        }
-        marks &= marks - 1;
-    }
-    true
+fn well_formed<const ASCII: bool>(filter: &[u8]) -> bool {
+    let refused = |byte: u8| byte == 0 || ASCII && byte >= 0x80;
+    let (Some((&first, behind)), Some((_, before))) = (filter.split_first(), filter.split_last())
+    else {
+        return false;
+    };
+    let bad = |before: u8, byte: u8| {
+        is_wildcard(byte) & (before != b'/')
+            | is_wildcard(before) & (byte != b'/')
+            | (before == b'#')
+            | (byte == 0)
+            | (ASCII & (byte >= 0x80))
+    };
+    let found = if let Some(found) = any_pair::<16>(before, behind, bad) {
+        found
+    } else if let Some(found) = any_pair::<8>(before, behind, bad) {
+        found
+    } else {
+        before
+            .iter()
+            .zip(behind)
+            .fold(false, |found, (&before, &byte)| found | bad(before, byte))
+    };
+    !(found | refused(first))
 }
 
-/// Whether a wildcard is at `at` and fills its level.
-fn is_in_place(filter: &[u8], at: usize) -> bool {
-    (at == 0 || filter.get(at - 1) == Some(&b'/'))
-        && matches!(skip(filter, at), [b'+' | b'#'] | [b'+', b'/', ..])
+/// Whether one of the pairs is bad; `None` if there are fewer than `N` of them.
+#[inline(always)]
+fn any_pair<const N: usize>(
+    before: &[u8],
+    behind: &[u8],
+    bad: impl Fn(u8, u8) -> bool,
+) -> Option<bool> {
+    let any = |before: &[u8; N], behind: &[u8; N]| {
+        before
+            .iter()
+            .zip(behind)
+            .fold(false, |found, (&before, &byte)| found | bad(before, byte))
+    };
+    // The last pairs, some of them again, so that no tail is left to be done one by one.
+    let mut found = any(before.last_chunk()?, behind.last_chunk()?);
+    let (mut before, mut behind) = (before, behind);
+    while let (Some((a, before_rest)), Some((b, behind_rest))) =
+        (before.split_first_chunk(), behind.split_first_chunk())
+    {
+        found |= any(a, b);
+        (before, behind) = (before_rest, behind_rest);
+    }
+    Some(found)
 }
 
 /// The high bit of every byte that is zero; above the lowest of them it may be set in others too.
@@ -232,4 +260,98 @@ fn skip_level(mut name: &[u8]) -> &[u8] {
 /// `text` without its first `count` bytes, of which there are that many.
 fn skip(text: &[u8], count: usize) -> &[u8] {
     text.get(count..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    /// The rule as the standard has it, level by level.
+    fn is_filter(text: &str) -> bool {
+        let levels = text.split('/').count();
+        !text.is_empty()
+            && !text.contains('\0')
+            && text.split('/').enumerate().all(|(at, level)| match level {
+                "#" => at + 1 == levels,
+                "+" => true,
+                _ => !level.contains(['+', '#']),
+            })
+    }
+
+    /// Four characters of every kind at every place of filters of every length around that of a chunk.
+    #[test]
+    fn every_wildcard_at_every_place() {
+        const KINDS: [&str; 6] = ["a", "/", "+", "#", "\0", "é"];
+        for filler in ["a", "/", "é"] {
+            for (before, behind) in (0..20).flat_map(|n| [(n, 0), (0, n), (n, 1), (n, 13), (7, n)])
+            {
+                for four in 0..KINDS.len().pow(4) {
+                    let mut text = filler.repeat(before);
+                    let mut rest = four;
+                    for _ in 0..4 {
+                        text.push_str(KINDS[rest % KINDS.len()]);
+                        rest /= KINDS.len();
+                    }
+                    text.push_str(&filler.repeat(behind));
+                    as_the_standard_says(&text);
+                }
+            }
+        }
+        for text in [
+            "", "a", "/", "+", "#", "\0", "é", "a+", "+a", "#/", "/#", "+/", "++", "+#",
+        ] {
+            as_the_standard_says(text);
+        }
+    }
+
+    fn as_the_standard_says(text: &str) {
+        let checked = check_filter(Version::V311, text);
+        assert_eq!(checked.is_ok(), is_filter(text), "{text:?}");
+        let as_bytes = check_filter_bytes(Version::V311, text.as_bytes());
+        assert_eq!(as_bytes, checked.map_err(Violation::from), "{text:?}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text() {
+        for length in 1..40 {
+            for at in 0..length {
+                for (byte, violation) in [
+                    (0xFF, Violation::Utf8Invalid),
+                    (0x80, Violation::Utf8Invalid),
+                    (0, Violation::NullCharacter),
+                ] {
+                    let mut bytes = String::from("a").repeat(length).into_bytes();
+                    bytes[at] = byte;
+                    for version in [Version::V311, Version::V5] {
+                        assert_eq!(check_filter_bytes(version, &bytes), Err(violation));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shared_filters_are_those_of_version_5() {
+        for (text, violation) in [
+            ("$share/g/a", None),
+            ("$share/é/#", None),
+            ("$share", None),
+            ("$share/", Some(Violation::ShareNameInvalid)),
+            ("$share/+/a", Some(Violation::ShareNameInvalid)),
+            ("$share/#", Some(Violation::ShareNameInvalid)),
+            ("$share//a", Some(Violation::ShareNameInvalid)),
+            ("$share/g/a#", Some(Violation::TopicFilterWildcard)),
+            ("$share/g/", Some(Violation::ShareNameInvalid)),
+        ] {
+            let checked = check_filter_bytes(Version::V5, text.as_bytes());
+            assert_eq!(checked.err(), violation, "{text:?}");
+            assert_eq!(
+                checked,
+                check_filter(Version::V5, text).map_err(Violation::from)
+            );
+            let before_v5 = check_filter_bytes(Version::V311, text.as_bytes());
+            assert_eq!(before_v5.is_ok(), is_filter(text), "{text:?}");
+        }
+    }
 }

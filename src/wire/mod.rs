@@ -5,7 +5,7 @@ pub(crate) mod text;
 pub(crate) mod varint;
 pub(crate) mod writer;
 
-pub(crate) use reader::{Fault, Reader};
+pub(crate) use reader::{Fault, Reader, Row};
 
 use crate::violation::Violation;
 

@@ -37,6 +37,31 @@ impl fmt::Debug for Fault {
     }
 }
 
+/// The rest of a packet as text, if with all that stands between its strings it is text, as that of most CONNECTs
+/// is. Each string is then a part of it, and `core::str::from_utf8` runs once: on strings as short as those of MQTT
+/// it takes longer than everything else together.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Row<'a>(Option<&'a str>);
+
+impl<'a> Row<'a> {
+    /// Every string is looked at alone.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// The bytes just in front of the reader, as a string.
+    #[inline(always)]
+    fn part(self, reader: &Reader<'a>, bytes: &'a [u8]) -> Result<&'a str, Violation> {
+        let part = self.0.and_then(|text| {
+            // Both end with the packet. What would cut a character is no part.
+            let end = text.len().checked_sub(reader.rest.len())?;
+            text.get(end.checked_sub(bytes.len())?..end)
+        });
+        match part {
+            Some(part) => Ok(part),
+            None => text::utf8(bytes),
+        }
+    }
+}
+
 /// The unread part of a packet or of a property block. It never looks behind its end.
 ///
 /// Every method checks a field before it takes it, so [`Reader::fault`] points to the field's first byte.
@@ -140,25 +165,56 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// A string in which the caller looks for U+0000 itself.
+    /// Two bytes of length and as many bytes as they say, if `check` has nothing against these.
     #[inline(always)]
-    pub(crate) fn utf8(&mut self) -> Result<&'a str, Fault> {
+    pub(crate) fn checked(
+        &mut self,
+        check: impl FnOnce(&'a [u8]) -> Result<(), Violation>,
+    ) -> Result<&'a [u8], Fault> {
         let before = *self;
         let bytes = self.binary()?;
-        core::str::from_utf8(bytes).map_err(|_| before.fault(Violation::Utf8Invalid))
+        match check(bytes) {
+            Ok(()) => Ok(bytes),
+            Err(violation) => Err(before.fault(violation)),
+        }
     }
 
+    /// A string that is known to be one.
     #[inline(always)]
-    pub(crate) fn string(&mut self) -> Result<&'a str, Fault> {
-        let before = *self;
-        text::string(self.binary()?).map_err(|violation| before.fault(violation))
+    pub(crate) fn known_string(&mut self) -> Option<&'a str> {
+        text::utf8(self.binary().ok()?).ok()
     }
 
-    /// A string without wildcards, or else the violation named. It may be empty.
+    /// A string of a [`Row`].
     #[inline(always)]
-    pub(crate) fn topic_name(&mut self, wildcard: Violation) -> Result<&'a str, Fault> {
+    pub(crate) fn string(&mut self, row: Row<'a>) -> Result<&'a str, Fault> {
         let before = *self;
-        text::topic_name(self.binary()?, wildcard).map_err(|violation| before.fault(violation))
+        let bytes = self.checked(text::check_characters)?;
+        row.part(self, bytes)
+            .map_err(|violation| before.fault(violation))
+    }
+
+    /// A string of a [`Row`], without wildcards, or else the violation named. It may be empty.
+    #[inline(always)]
+    pub(crate) fn topic_name(
+        &mut self,
+        row: Row<'a>,
+        wildcard: Violation,
+    ) -> Result<&'a str, Fault> {
+        let before = *self;
+        let bytes = self.checked(|bytes| text::check_name_characters(bytes, wildcard))?;
+        row.part(self, bytes)
+            .map_err(|violation| before.fault(violation))
+    }
+
+    /// The strings to come as a row.
+    #[inline(always)]
+    pub(crate) fn row(&self) -> Row<'a> {
+        // A few hundred bytes have mostly strings in them, but in many there may be any bytes.
+        if self.rest.len() > 256 {
+            return Row::NONE;
+        }
+        Row(core::str::from_utf8(self.rest).ok())
     }
 
     /// A Variable Byte Integer of 5.0, which must have no more bytes than it needs [MQTT-1.5.5-1].
@@ -229,7 +285,7 @@ mod tests {
         assert_eq!(r.u8(), Ok(7));
         assert_eq!(r.u16(), Ok(9));
         assert_eq!(r.u32(), Ok(256));
-        assert_eq!(r.string(), Ok("ab"));
+        assert_eq!(r.string(Row::NONE), Ok("ab"));
         assert_eq!(r.varint(), Ok(128));
         assert!(!r.is_empty());
         assert_eq!(r.packet_id(), Ok(PacketId::new(1).unwrap()));
@@ -242,23 +298,59 @@ mod tests {
         let mut r = reader(&[0, 3, b'a', b'b']);
         assert_eq!(r.binary(), fault(Violation::Truncated, 3));
         assert_eq!(r.u32(), Ok(0x0003_6162));
-        assert_eq!(reader(&[0]).string(), fault(Violation::Truncated, 3));
+        assert_eq!(
+            reader(&[0]).string(Row::NONE),
+            fault(Violation::Truncated, 3)
+        );
         assert_eq!(
             reader(&[0, 0]).packet_id(),
             fault(Violation::PacketIdZero, 3)
         );
         assert_eq!(
-            reader(&[0, 1, 0]).string(),
+            reader(&[0, 1, 0]).string(Row::NONE),
             fault(Violation::NullCharacter, 3)
         );
         assert_eq!(
-            reader(&[0, 1, 0xFF]).string(),
+            reader(&[0, 1, 0xFF]).string(Row::NONE),
             fault(Violation::Utf8Invalid, 3)
         );
         assert_eq!(
-            reader(&[0, 1, b'+']).topic_name(Violation::TopicNameWildcard),
+            reader(&[0, 1, b'+']).topic_name(Row::NONE, Violation::TopicNameWildcard),
             fault(Violation::TopicNameWildcard, 3)
         );
+    }
+
+    /// What is found in a row is what is found alone, whichever byte is wrong.
+    #[test]
+    fn strings_of_a_row() {
+        fn all<'a>(bytes: &'a [u8], row: Row<'a>) -> [Result<&'a str, Fault>; 3] {
+            let mut r = reader(bytes);
+            [
+                r.string(row),
+                r.topic_name(row, Violation::TopicNameWildcard),
+                r.string(row),
+            ]
+        }
+        let bytes = b"\x00\x02\xC3\xA9\x00\x03a/b\x00\x00\x00\x01z";
+        assert!(reader(bytes).row().0.is_some());
+        assert_eq!(
+            all(bytes, reader(bytes).row()),
+            [Ok("é"), Ok("a/b"), Ok("")]
+        );
+        for at in 0..bytes.len() {
+            for value in 0..=u8::MAX {
+                let mut changed = *bytes;
+                changed[at] = value;
+                let row = reader(&changed).row();
+                assert_eq!(all(&changed, row), all(&changed, Row::NONE), "{changed:x?}");
+            }
+        }
+        // It may begin before the strings.
+        let mut r = reader(b"xy\x00\x01a");
+        let row = r.row();
+        assert_eq!((r.u16(), r.string(row)), (Ok(0x7879), Ok("a")));
+        // Too long to be looked at as a whole.
+        assert!(reader(&[b'a'; 257]).row().0.is_none());
     }
 
     #[test]

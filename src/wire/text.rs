@@ -2,45 +2,77 @@
 //! MQTT-1.5.3-2], and for topic names without wildcards [MQTT-4.7.0-1; 3.1.1: MQTT-4.7.1-1].
 //!
 //! The forbidden characters are single bytes that no other character of UTF-8 contains, so they can be looked
-//! for in the bytes. The search leaves at the end only, never early: without a branch inside, eight
+//! for in the bytes. The search does not leave in the middle of a chunk: without a branch inside, all its
 //! bytes are looked at together, and nearly all strings are good to their end.
 
 use crate::violation::Violation;
 
-/// A string field.
-pub(crate) fn string(bytes: &[u8]) -> Result<&str, Violation> {
-    if contains::<false>(bytes) {
-        return Err(Violation::NullCharacter);
-    }
-    core::str::from_utf8(bytes).map_err(|_| Violation::Utf8Invalid)
-}
-
-/// A topic name. An empty one passes: only its place tells whether it may be empty.
+/// The characters of a string.
 #[inline(always)]
-pub(crate) fn topic_name(bytes: &[u8], wildcard: Violation) -> Result<&str, Violation> {
-    if contains::<true>(bytes) {
-        return Err(forbidden(bytes, wildcard));
-    }
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Violation> {
     core::str::from_utf8(bytes).map_err(|_| Violation::Utf8Invalid)
 }
 
-/// The same for text that is known to be UTF-8.
-pub(crate) fn check_string(text: &str) -> Result<(), Violation> {
-    if contains::<false>(text.as_bytes()) {
+/// What is forbidden in a string, be it UTF-8 or not.
+#[inline(always)]
+pub(crate) fn check_characters(bytes: &[u8]) -> Result<(), Violation> {
+    if contains::<false>(bytes) {
         Err(Violation::NullCharacter)
     } else {
         Ok(())
     }
 }
 
-/// The same for text that is known to be UTF-8.
+/// What is forbidden in a topic name, be it UTF-8 or not. An empty one passes: only its place tells whether it may
+/// be empty.
 #[inline(always)]
-pub(crate) fn check_topic_name(text: &str, wildcard: Violation) -> Result<(), Violation> {
-    if contains::<true>(text.as_bytes()) {
-        Err(forbidden(text.as_bytes(), wildcard))
+pub(crate) fn check_name_characters(bytes: &[u8], wildcard: Violation) -> Result<(), Violation> {
+    if contains::<true>(bytes) {
+        Err(forbidden(bytes, wildcard))
     } else {
         Ok(())
     }
+}
+
+/// All that makes a string, of bytes that are read as one later.
+#[inline(always)]
+pub(crate) fn check_string_bytes(bytes: &[u8]) -> Result<(), Violation> {
+    if is_plain::<false>(bytes) {
+        return Ok(());
+    }
+    look_closer(bytes)
+}
+
+/// All that makes a topic name, of bytes that are read as one later.
+#[inline(always)]
+pub(crate) fn check_topic_name_bytes(bytes: &[u8], wildcard: Violation) -> Result<(), Violation> {
+    if is_plain::<true>(bytes) {
+        return Ok(());
+    }
+    look_closer_at_name(bytes, wildcard)
+}
+
+#[inline(never)]
+fn look_closer(bytes: &[u8]) -> Result<(), Violation> {
+    check_characters(bytes)?;
+    utf8(bytes).map(drop)
+}
+
+#[inline(never)]
+fn look_closer_at_name(bytes: &[u8], wildcard: Violation) -> Result<(), Violation> {
+    check_name_characters(bytes, wildcard)?;
+    utf8(bytes).map(drop)
+}
+
+/// All that makes a string of text.
+pub(crate) fn check_string(text: &str) -> Result<(), Violation> {
+    check_characters(text.as_bytes())
+}
+
+/// All that makes a topic name of text.
+#[inline(always)]
+pub(crate) fn check_topic_name(text: &str, wildcard: Violation) -> Result<(), Violation> {
+    check_name_characters(text.as_bytes(), wildcard)
 }
 
 /// Which of the two rules a topic name breaks that contains one of the three characters.
@@ -56,19 +88,42 @@ fn forbidden(bytes: &[u8], wildcard: Violation) -> Violation {
 /// Whether U+0000, or with `WILDCARDS` one of the wildcards, is in `bytes`.
 #[inline(always)]
 fn contains<const WILDCARDS: bool>(bytes: &[u8]) -> bool {
-    // The wildcards, 0x23 and 0x2B, differ in one bit. All is put into one comparison, since from several the
-    // compiler makes branches.
-    let wildcard = |byte: u8| byte & !(b'#' ^ b'+') ^ b'#';
-    let wanted = |byte: u8| {
+    any(bytes, |byte| {
         if WILDCARDS {
-            byte.min(wildcard(byte)) == 0
+            byte.min(unless_wildcard(byte)) == 0
         } else {
             byte == 0
         }
-    };
-    if let Some(found) = any_in_chunks::<16>(bytes, wanted) {
+    })
+}
+
+/// Whether all is ASCII, which is UTF-8 as it stands, and there is no U+0000, and with `WILDCARDS` no wildcard. That
+/// makes nearly all strings good, and is cheaper than a `str`, which only [`core::str::from_utf8`] makes.
+#[inline(always)]
+fn is_plain<const WILDCARDS: bool>(bytes: &[u8]) -> bool {
+    // What is 0 gets the high bit, which ASCII has not.
+    !any(bytes, |byte| {
+        let mut marks = byte | byte.wrapping_sub(1);
+        if WILDCARDS {
+            marks |= unless_wildcard(byte).wrapping_sub(1);
+        }
+        marks >= 0x80
+    })
+}
+
+/// 0 for a wildcard and nothing else: the two, 0x23 and 0x2B, differ in one bit. All is put into one comparison,
+/// since from several the compiler makes branches.
+#[inline(always)]
+const fn unless_wildcard(byte: u8) -> u8 {
+    byte & !(b'#' ^ b'+') ^ b'#'
+}
+
+/// Whether one of the bytes is wanted.
+#[inline(always)]
+fn any(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
+    if let Some(found) = any_in_chunks::<16>(bytes, &wanted) {
         found
-    } else if let Some(found) = any_in_chunks::<8>(bytes, wanted) {
+    } else if let Some(found) = any_in_chunks::<8>(bytes, &wanted) {
         found
     } else {
         bytes
@@ -102,6 +157,20 @@ fn any_in_chunks<const N: usize>(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> O
 mod tests {
     use super::*;
     use alloc::vec;
+
+    /// A string field, taken in both ways.
+    fn string(bytes: &[u8]) -> Result<&str, Violation> {
+        let string = check_characters(bytes).and_then(|()| utf8(bytes));
+        assert_eq!(check_string_bytes(bytes), string.map(drop), "{bytes:x?}");
+        string
+    }
+
+    fn topic_name(bytes: &[u8], wildcard: Violation) -> Result<&str, Violation> {
+        let name = check_name_characters(bytes, wildcard).and_then(|()| utf8(bytes));
+        let checked = check_topic_name_bytes(bytes, wildcard);
+        assert_eq!(checked, name.map(drop), "{bytes:x?}");
+        name
+    }
 
     /// Each forbidden byte at each place of each length around the chunk size, among all other bytes.
     #[test]

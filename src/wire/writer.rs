@@ -53,8 +53,19 @@ pub(crate) fn begin(
     first: u8,
     remaining_length: usize,
 ) -> Result<(), EncodeError> {
+    begin_part(out, first, remaining_length, packet_len(remaining_length))
+}
+
+/// The same with room for so many bytes of the packet: the others do not come here.
+#[inline]
+pub(crate) fn begin_part(
+    out: &mut Vec<u8>,
+    first: u8,
+    remaining_length: usize,
+    written: usize,
+) -> Result<(), EncodeError> {
     let value = varint::value(remaining_length).ok_or(EncodeError::PacketTooLarge)?;
-    out.reserve(packet_len(remaining_length));
+    out.reserve(written);
     out.push(first);
     varint(out, value);
     Ok(())

@@ -30,7 +30,19 @@ pub(crate) fn check_chunks(
     let pieces = pieces(bytes, lengths);
     let whole = [bytes];
     let packets = |pieces: &[&[u8]]| decode(version, options, pieces);
-    assert_eq!(packets(&pieces), packets(&whole), "{pieces:02x?}");
+    let at_once = packets(&whole);
+    assert_eq!(packets(&pieces), at_once, "{pieces:02x?}");
+    for limit in [0, 20, MAXIMUM_PACKET_SIZE] {
+        let starts = |pieces: &[&[u8]]| start(version, options, limit, pieces);
+        let (starts, (heads, error)) = (starts(&pieces), starts(&whole));
+        assert_eq!(starts, (heads.clone(), error.clone()), "{pieces:02x?}");
+        assert_eq!(heads, at_once.0, "{pieces:02x?}");
+        // A head may be refused while the payload is not yet there.
+        assert!(
+            error == at_once.2 || at_once.2.is_empty(),
+            "{error:?} {pieces:02x?}"
+        );
+    }
     match options.sender() {
         Some(Role::Server) if version != Version::V31 => {
             let client = |pieces: &[&[u8]]| client(version, options, pieces);
@@ -60,6 +72,56 @@ fn decode(version: Version, options: &DecodeOptions, pieces: &[&[u8]]) -> Outcom
         buffer.drain(..taken);
     }
     (packets, buffer, String::new())
+}
+
+/// Messages above `limit` as head and chunks. What comes out are whole messages and the error.
+fn start(
+    version: Version,
+    options: &DecodeOptions,
+    limit: u32,
+    pieces: &[&[u8]],
+) -> (Vec<String>, String) {
+    let options = options.with_whole_publish_limit(limit);
+    let (mut packets, mut buffer) = (Vec::new(), Vec::new());
+    // The head as bytes, the payload so far, and what is to come of it.
+    let mut open: Option<(Vec<u8>, Vec<u8>, PayloadChunks)> = None;
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        let mut input = &buffer[..];
+        loop {
+            if let Some((head, mut payload, mut chunks)) = open.take() {
+                payload.extend_from_slice(chunks.take(&mut input));
+                if !chunks.is_done() {
+                    assert!(input.is_empty());
+                    open = Some((head, payload, chunks));
+                    break;
+                }
+                packets.push(joined(version, &options, &head, &payload));
+            }
+            match PacketStart::decode(version, &options, &mut input) {
+                Ok(Some(PacketStart::Whole(packet))) => packets.push(format!("{packet:?}")),
+                Ok(Some(PacketStart::Head(head))) => {
+                    let mut bytes = Vec::new();
+                    head.encode(version, &mut bytes).expect("was received");
+                    assert_eq!(bytes.len(), head.encoded_len(version));
+                    open = Some((bytes, Vec::new(), head.payload()));
+                }
+                Ok(None) => break,
+                Err(error) => return (packets, error.to_string()),
+            }
+        }
+        let taken = buffer.len() - input.len();
+        buffer.drain(..taken);
+    }
+    (packets, String::new())
+}
+
+/// Head and payload are the bytes of a PUBLISH.
+fn joined(version: Version, options: &DecodeOptions, head: &[u8], payload: &[u8]) -> String {
+    let bytes = [head, payload].concat();
+    let packet = Packet::decode(version, options, &mut &bytes[..]);
+    let packet = packet.expect("a head and its payload are right");
+    format!("{:?}", packet.expect("and they are all of it"))
 }
 
 const NOW: Instant = Instant::from_millis(1_000);

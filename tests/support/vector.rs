@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test binary uses a part of it
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +52,7 @@ pub(crate) fn spelt(vector: &Value, key: &str) -> String {
     }
 }
 
-/// A packet with its long texts and lists spelt out.
+/// A packet with its long texts and lists spelt out. A repetition that is an element of a list stands for so many elements.
 pub(crate) fn expanded(value: &Value) -> Value {
     match value {
         Value::Object(map) if map.contains_key("repeat") => {
@@ -67,27 +68,21 @@ pub(crate) fn expanded(value: &Value) -> Value {
         }
         Value::Object(map) => map
             .iter()
-            .map(|(key, value)| (key.clone(), expanded_field(value)))
+            .map(|(key, value)| (key.clone(), expanded(value)))
             .collect::<serde_json::Map<_, _>>()
             .into(),
-        Value::Array(list) => list.iter().map(expanded).collect(),
+        Value::Array(list) => {
+            let elements = list.iter().flat_map(|element| match element {
+                Value::Object(map) if map.contains_key("repeat") => {
+                    let (element, times) = repetition(element);
+                    vec![element; times]
+                }
+                element => vec![expanded(element)],
+            });
+            elements.collect()
+        }
         other => other.clone(),
     }
-}
-
-/// A repetition that is an element of a list stands for so many elements.
-fn expanded_field(value: &Value) -> Value {
-    let Value::Array(list) = value else {
-        return expanded(value);
-    };
-    let elements = list.iter().flat_map(|element| match element {
-        Value::Object(map) if map.contains_key("repeat") => {
-            let (element, times) = repetition(element);
-            vec![element; times]
-        }
-        element => vec![expanded(element)],
-    });
-    elements.collect()
 }
 
 fn repetition(value: &Value) -> (Value, usize) {
@@ -101,4 +96,45 @@ pub(crate) fn text(value: &Value) -> &str {
 pub(crate) fn number(value: &Value) -> usize {
     let number = value.as_u64().expect("a number");
     usize::try_from(number).expect("a number of bytes in memory")
+}
+
+/// The sections of the rules that have no number.
+pub(crate) struct Rules(BTreeMap<String, String>);
+
+impl Rules {
+    pub(crate) fn of(version: &str) -> Self {
+        let content = read(&format!("statements/{version}.json"));
+        let statements = content["statements"].as_array().expect("a list");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let one = |rule: &Value| (text(&rule["id"]), text(&rule["section"]));
+        Self(statements.iter().map(one).collect())
+    }
+
+    /// Whether an error may name this statement or section: one that the vector cites, or the section of a rule that it
+    /// cites and that has no number.
+    pub(crate) fn allow(&self, seen: &str, cited: &Value) -> bool {
+        let mut cited = cited.as_array().expect("a list").iter().map(text);
+        let Some(section) = seen.strip_prefix("section ") else {
+            return cited.any(|id| id == seen);
+        };
+        // Here one and the same mistake breaks one of two statements, and the codec names both by their section.
+        let of_two = ["4.7.1", "4.8.2"].contains(&section);
+        cited
+            .filter(|id| of_two || !id.starts_with("MQTT-"))
+            .filter_map(|id| self.0.get(id))
+            .any(|sections| covers(sections, section))
+    }
+}
+
+/// Whether a list of sections has this one, or a part of it, or what it is a part of.
+fn covers(sections: &str, section: &str) -> bool {
+    let within = |inner: &str, outer: &str| {
+        inner
+            .strip_prefix(outer)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    sections
+        .split([',', ' '])
+        .filter(|one| !one.is_empty())
+        .any(|one| within(one, section) || within(section, one))
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::packet::DecodeOptions;
 use crate::packet::Packet;
 use crate::packet::tests::{ALL, decodes, id, packet, refused, refused_from, unsendable, valid};
+use crate::property::Property;
 use Version::{V5, V311};
 
 fn with_id(qos: QoS, packet_id: u16, publish: Publish<'_>) -> Publish<'_> {
