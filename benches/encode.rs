@@ -1,4 +1,4 @@
-//! From packets to bytes, every field checked, into a buffer that is there already.
+//! From packets to bytes, every field checked, into a buffer that is there already: a `Vec` or a slice.
 
 #[path = "support/inputs.rs"]
 #[allow(dead_code)]
@@ -7,7 +7,7 @@ mod inputs;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use sansio_mqtt::{Publish, QoS};
+use sansio_mqtt::{DecodeOptions, Packet, Publish, QoS};
 
 fn encode(c: &mut Criterion) {
     for version in inputs::VERSIONS {
@@ -29,11 +29,32 @@ fn encode(c: &mut Criterion) {
             });
         });
 
+        let mut slice = [0; 2048];
         for (name, packet) in inputs::packets(version) {
             group.bench_function(name, |b| {
                 b.iter(|| {
                     out.clear();
                     black_box(&packet).encode(version, &mut out).unwrap();
+                    black_box(out.len())
+                });
+            });
+            group.bench_function(format!("{name}, slice"), |b| {
+                b.iter(|| {
+                    let length = black_box(&packet).encode_to_slice(version, &mut slice);
+                    black_box(&slice);
+                    length.unwrap()
+                });
+            });
+            // As it is sent on: its properties and lists are those of the bytes that it was decoded from.
+            let mut bytes = Vec::new();
+            packet.encode(version, &mut bytes).unwrap();
+            let options = DecodeOptions::new();
+            let decoded = Packet::decode(version, &options, &mut bytes.as_slice());
+            let decoded = decoded.unwrap().unwrap();
+            group.bench_function(format!("{name}, decoded"), |b| {
+                b.iter(|| {
+                    out.clear();
+                    black_box(&decoded).encode(version, &mut out).unwrap();
                     black_box(out.len())
                 });
             });

@@ -79,8 +79,10 @@ violations! {
     TopicNameEmpty, ProtocolError, "MQTT-4.7.3-1", "MQTT-4.7.3-1", "topic name is empty";
     TopicNameWildcard, MalformedPacket, "MQTT-3.3.2-2", "MQTT-3.3.2-2", "topic name contains a wildcard";
     TopicFilterEmpty, TopicFilterInvalid, "MQTT-4.7.3-1", "MQTT-4.7.3-1", "topic filter is empty";
-    TopicFilterWildcard, TopicFilterInvalid, "section 4.7.1", "section 4.7.1", "topic filter has a misplaced wildcard";
-    ShareNameInvalid, TopicFilterInvalid, "section 4.8.2", CLOSE, "shared subscription has no share name, a wildcard in it, or no topic filter behind it";
+    MultiLevelWildcardMisplaced, TopicFilterInvalid, "MQTT-4.7.1-1", "MQTT-4.7.1-2", "# in a topic filter is not the whole last level";
+    SingleLevelWildcardMisplaced, TopicFilterInvalid, "MQTT-4.7.1-2", "MQTT-4.7.1-3", "+ in a topic filter is not a whole level";
+    ShareNameEmpty, TopicFilterInvalid, "MQTT-4.8.2-1", CLOSE, "shared subscription has an empty share name";
+    ShareNameInvalid, TopicFilterInvalid, "MQTT-4.8.2-2", CLOSE, "shared subscription has a wildcard in its share name, or no topic filter behind it";
     ResponseTopicWildcard, ProtocolError, "MQTT-3.3.2-14", CLOSE, "response topic contains a wildcard";
     PropertyUnknown, MalformedPacket, "section 2.2.2.2", CLOSE, "property identifier is unknown";
     PropertyNotAllowed, MalformedPacket, "section 2.2.2.2", CLOSE, "property is not allowed in this packet";
@@ -178,7 +180,8 @@ const fn statement_v31(violation: Violation) -> &'static str {
         | V::TopicNameEmpty
         | V::TopicNameWildcard
         | V::TopicFilterEmpty
-        | V::TopicFilterWildcard => "section A",
+        | V::MultiLevelWildcardMisplaced
+        | V::SingleLevelWildcardMisplaced => "section A",
         _ => LEGACY,
     }
 }

@@ -109,7 +109,7 @@ fn topics() {
         ),
         (
             json!({"op": "filter", "version": "5.0", "filter": "$share//#"}),
-            json!({"id": null, "result": false, "statement": "section 4.8.2"}),
+            json!({"id": null, "result": false, "statement": "MQTT-4.8.2-1"}),
         ),
         (
             json!({"op": "filter", "version": "3.1.1", "filter": "$share//#"}),

@@ -1,6 +1,8 @@
 //! Decoding and encoding take no memory but the caller's.
 #![allow(unsafe_code)] // a global allocator cannot be written without
 
+#[path = "support/generate.rs"]
+mod generate;
 #[path = "support/samples.rs"]
 mod samples;
 
@@ -10,10 +12,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::hint::black_box;
 
+use generate::with_packet;
+use proptest::prelude::RngCore;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 use samples::samples;
 use sansio_mqtt::{
-    DecodeOptions, MAXIMUM_REMAINING_LENGTH, Packet, PacketStart, Publish, PublishHead,
-    TopicFilter, TopicName, Version,
+    DecodeOptions, EncodeError, MAXIMUM_REMAINING_LENGTH, Packet, PacketStart, Properties, Publish,
+    PublishHead, TopicFilter, TopicName, Version,
 };
 
 thread_local! {
@@ -90,24 +95,43 @@ impl Write for Nowhere {
     }
 }
 
-/// Reads everything that is read lazily.
+/// Reads everything that is read lazily; gives how much there was.
 fn walk(packet: &Packet<'_>) -> usize {
+    let properties = |properties: &Properties<'_>| {
+        properties.user_properties().for_each(|pair| {
+            black_box(pair);
+        });
+        black_box(properties.reason_string());
+        properties.iter().count()
+    };
     match packet {
         Packet::Connect(connect) => {
-            let will = connect
-                .will
-                .map_or(0, |will| will.properties.iter().count());
-            connect.properties.iter().count() + will
+            let will = connect.will.map_or(0, |will| properties(&will.properties));
+            properties(&connect.properties) + will
         }
+        Packet::Connack(connack) => properties(&connack.properties),
         Packet::Publish(publish) => {
             let identifiers = publish.subscription_identifiers.iter().count();
-            publish.properties.iter().count() + identifiers
+            properties(&publish.properties) + identifiers
         }
-        Packet::Subscribe(subscribe) => subscribe.subscriptions.iter().count(),
-        Packet::Suback(suback) => suback.reason_codes.iter().count(),
-        Packet::Unsubscribe(unsubscribe) => unsubscribe.filters.iter().count(),
-        Packet::Unsuback(unsuback) => unsuback.reason_codes.iter().count(),
-        _ => 0,
+        Packet::Puback(ack) | Packet::Pubrec(ack) | Packet::Pubrel(ack) | Packet::Pubcomp(ack) => {
+            properties(&ack.properties)
+        }
+        Packet::Subscribe(subscribe) => {
+            properties(&subscribe.properties) + subscribe.subscriptions.iter().count()
+        }
+        Packet::Suback(suback) => {
+            properties(&suback.properties) + suback.reason_codes.iter().count()
+        }
+        Packet::Unsubscribe(unsubscribe) => {
+            properties(&unsubscribe.properties) + unsubscribe.filters.iter().count()
+        }
+        Packet::Unsuback(unsuback) => {
+            properties(&unsuback.properties) + unsuback.reason_codes.iter().count()
+        }
+        Packet::Pingreq | Packet::Pingresp => 0,
+        Packet::Disconnect(disconnect) => properties(&disconnect.properties),
+        Packet::Auth(auth) => properties(&auth.properties),
     }
 }
 
@@ -173,7 +197,7 @@ fn the_largest_message_needs_no_buffer_of_its_size() {
 #[test]
 fn packets() {
     for version in [Version::V31, Version::V311, Version::V5] {
-        let mut types = BTreeSet::new();
+        let (mut types, mut walked) = (BTreeSet::new(), BTreeSet::new());
         for packet in samples(version) {
             let length = packet.encoded_len(version);
             let mut bytes = Vec::with_capacity(length);
@@ -189,8 +213,11 @@ fn packets() {
             let decoded = decoded.unwrap().unwrap();
             assert_eq!(decoded, packet);
 
-            let (_, count) = allocations(|| walk(&decoded));
+            let (found, count) = allocations(|| walk(&decoded));
             assert_eq!(count, 0, "iterate {version} {packet}");
+            if found > 0 {
+                walked.insert(packet.packet_type().as_u8());
+            }
             let (written, count) = allocations(|| write!(Nowhere, "{decoded}"));
             assert_eq!((written, count), (Ok(()), 0), "display {version} {packet}");
 
@@ -202,15 +229,29 @@ fn packets() {
                 "encode again {version} {packet}"
             );
             assert_eq!(again, bytes);
+
+            for packet in [&packet, &decoded] {
+                let mut slice = vec![0; length];
+                let (written, count) = allocations(|| packet.encode_to_slice(version, &mut slice));
+                assert_eq!(
+                    (written, count),
+                    (Ok(length), 0),
+                    "encode to slice {version} {packet}"
+                );
+                assert_eq!(slice, bytes);
+            }
             types.insert(packet.packet_type().as_u8());
         }
         let all = if version == Version::V5 { 15 } else { 14 };
         assert_eq!(types.len(), all, "a packet type without sample");
+        // Without PINGREQ and PINGRESP; before 5.0 only what has a list of filters or codes.
+        let full = if version == Version::V5 { 13 } else { 3 };
+        assert_eq!(walked.len(), full, "{version}: nothing to walk through");
     }
 }
 
 #[test]
-fn refusals() {
+fn refused_bytes() {
     for version in [Version::V31, Version::V311, Version::V5] {
         for packet in samples(version) {
             let mut bytes = Vec::new();
@@ -225,6 +266,32 @@ fn refusals() {
             }
         }
     }
+}
+
+/// Packets that cannot be sent, and slices that are too short.
+#[test]
+fn refused_packets() {
+    let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut refused = BTreeSet::new();
+    for _ in 0..10_000 {
+        let mut data = [0; 600];
+        rng.fill_bytes(&mut data);
+        with_packet(&data, |version, packet| {
+            let mut none = Vec::new();
+            let (encoded, count) = allocations(|| packet.encode(version, &mut none));
+            if encoded.is_err() {
+                assert_eq!(count, 0, "{version} {packet}");
+                refused.insert((version, packet.packet_type()));
+            }
+            let length = packet.encoded_len(version);
+            let (too_short, count) = allocations(|| packet.encode_to_slice(version, &mut []));
+            assert_eq!(count, 0, "{version} {packet}");
+            let needed = EncodeError::BufferTooSmall { needed: length };
+            assert_eq!(too_short, Err(encoded.err().unwrap_or(needed)));
+        });
+    }
+    // All that can be wrong: PINGREQ and PINGRESP cannot.
+    assert_eq!(refused.len(), 3 * 13, "{refused:?}");
 }
 
 #[test]

@@ -7,10 +7,15 @@ mod reference;
 use std::borrow::Cow;
 
 use proptest::prelude::*;
-use reference::{check_topics, is_well_formed, level_matches, levels, name_is_well_formed, parts};
+use reference::{
+    check_topics, is_well_formed, level_matches, levels, name_is_well_formed, parts, wildcard_fault,
+};
 use sansio_mqtt::{TopicError, TopicFilter, TopicName, Version};
 
-use TopicError::{Empty, MisplacedWildcard, NullCharacter, ShareName, TooLong, WildcardInName};
+use TopicError::{
+    Empty, EmptyShareName, MisplacedMultiLevelWildcard, MisplacedSingleLevelWildcard,
+    NullCharacter, ShareName, TooLong, WildcardInName,
+};
 use Version::{V5, V311};
 
 fn name_error(text: &str) -> Option<TopicError> {
@@ -124,27 +129,27 @@ fn filters_of_both_versions() {
         ("a\0b", NullCharacter),
         ("a/\0", NullCharacter),
         ("#\0", NullCharacter),
-        ("##", MisplacedWildcard),
-        ("#/", MisplacedWildcard),
-        ("#/a", MisplacedWildcard),
-        ("a#", MisplacedWildcard),
-        ("a/b#", MisplacedWildcard),
-        ("a/#/b", MisplacedWildcard),
-        ("#a", MisplacedWildcard),
-        ("++", MisplacedWildcard),
-        ("+#", MisplacedWildcard),
-        ("#+", MisplacedWildcard),
-        ("a+", MisplacedWildcard),
-        ("+a", MisplacedWildcard),
-        ("+a/b", MisplacedWildcard),
-        ("a/+b/c", MisplacedWildcard),
-        ("a/b+/c", MisplacedWildcard),
-        ("é+", MisplacedWildcard),
-        ("+é", MisplacedWildcard),
-        ("日本#", MisplacedWildcard),
+        ("##", MisplacedMultiLevelWildcard),
+        ("#/", MisplacedMultiLevelWildcard),
+        ("#/a", MisplacedMultiLevelWildcard),
+        ("a#", MisplacedMultiLevelWildcard),
+        ("a/b#", MisplacedMultiLevelWildcard),
+        ("a/#/b", MisplacedMultiLevelWildcard),
+        ("#a", MisplacedMultiLevelWildcard),
+        ("++", MisplacedSingleLevelWildcard),
+        ("+#", MisplacedSingleLevelWildcard),
+        ("#+", MisplacedMultiLevelWildcard),
+        ("a+", MisplacedSingleLevelWildcard),
+        ("+a", MisplacedSingleLevelWildcard),
+        ("+a/b", MisplacedSingleLevelWildcard),
+        ("a/+b/c", MisplacedSingleLevelWildcard),
+        ("a/b+/c", MisplacedSingleLevelWildcard),
+        ("é+", MisplacedSingleLevelWildcard),
+        ("+é", MisplacedSingleLevelWildcard),
+        ("日本#", MisplacedMultiLevelWildcard),
         (
             "sensors/eu-west/device-0042/temperature+",
-            MisplacedWildcard,
+            MisplacedSingleLevelWildcard,
         ),
     ] {
         for version in [V311, V5] {
@@ -178,21 +183,33 @@ fn shared_filters_are_for_5_0() {
         );
     }
     for (filter, in_5_0, in_3_1_1) in [
-        ("$share/", ShareName, None),
-        ("$share//", ShareName, None),
-        ("$share//t", ShareName, None),
+        ("$share/", EmptyShareName, None),
+        ("$share//", EmptyShareName, None),
+        ("$share//t", EmptyShareName, None),
         ("$share/g", ShareName, None),
         ("$share/g/", ShareName, None),
         ("$share/+/t", ShareName, None),
         ("$share/#", ShareName, None),
-        ("$share/g+/t", ShareName, Some(MisplacedWildcard)),
-        ("$share/g#/t", ShareName, Some(MisplacedWildcard)),
-        ("$share/#/t", ShareName, Some(MisplacedWildcard)),
+        ("$share/g+/t", ShareName, Some(MisplacedSingleLevelWildcard)),
+        ("$share/g#/t", ShareName, Some(MisplacedMultiLevelWildcard)),
+        ("$share/#/t", ShareName, Some(MisplacedMultiLevelWildcard)),
         ("$share/g\0/t", NullCharacter, Some(NullCharacter)),
         ("$share/g/t\0", NullCharacter, Some(NullCharacter)),
-        ("$share/g/t#", MisplacedWildcard, Some(MisplacedWildcard)),
-        ("$share/g/#/t", MisplacedWildcard, Some(MisplacedWildcard)),
-        ("$share/g/+t", MisplacedWildcard, Some(MisplacedWildcard)),
+        (
+            "$share/g/t#",
+            MisplacedMultiLevelWildcard,
+            Some(MisplacedMultiLevelWildcard),
+        ),
+        (
+            "$share/g/#/t",
+            MisplacedMultiLevelWildcard,
+            Some(MisplacedMultiLevelWildcard),
+        ),
+        (
+            "$share/g/+t",
+            MisplacedSingleLevelWildcard,
+            Some(MisplacedSingleLevelWildcard),
+        ),
     ] {
         assert_eq!(filter_error(V5, filter), Some(in_5_0), "{filter:?}");
         assert_eq!(filter_error(V311, filter), in_3_1_1, "{filter:?}");
@@ -408,7 +425,7 @@ fn a_small_world_whole() {
             text.contains(['+', '#']).then_some(WildcardInName),
             "{text:?}"
         );
-        let expected = (!is_well_formed(&text)).then_some(MisplacedWildcard);
+        let expected = wildcard_fault(&text);
         for version in [V311, V5] {
             assert_eq!(filter_error(version, &text), expected, "{text:?}");
         }

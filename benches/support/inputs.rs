@@ -1,7 +1,8 @@
-// The packets that are measured: small ones as a sensor sends them, and one of each larger kind.
+// The packets that are measured: small messages as a sensor sends them, and one of every other kind.
 
 use sansio_mqtt::{
-    Ack, Connect, Packet, PacketId, Property, Publish, QoS, Subscribe, Subscription, Version, Will,
+    Ack, Auth, Connack, Connect, Disconnect, Packet, PacketId, Property, Publish, QoS, ReasonCode,
+    Suback, Subscribe, Subscription, Unsuback, Unsubscribe, Version, Will,
 };
 
 pub(crate) const VERSIONS: [Version; 2] = [Version::V311, Version::V5];
@@ -91,15 +92,82 @@ pub(crate) fn subscribe<'a>() -> Subscribe<'a> {
     Subscribe::new(packet_id(), &SUBSCRIPTIONS)
 }
 
+/// In 5.0 with the limits that a server tells.
+pub(crate) fn connack<'a>(version: Version) -> Connack<'a> {
+    const PROPERTIES: &[Property<'_>] = &[
+        Property::ReceiveMaximum(100),
+        Property::MaximumPacketSize(1_048_576),
+        Property::TopicAliasMaximum(10),
+        Property::AssignedClientIdentifier("auto-4bf92f3577b34da6"),
+        Property::SharedSubscriptionAvailable(true),
+    ];
+    Connack {
+        properties: match version {
+            Version::V5 => PROPERTIES.into(),
+            _ => Default::default(),
+        },
+        ..Connack::new(ReasonCode::Success)
+    }
+}
+
+/// The filters of [`subscribe`].
+pub(crate) fn unsubscribe<'a>() -> Unsubscribe<'a> {
+    const FILTERS: &[&str] = &[
+        TOPIC,
+        "sensors/eu-west/+/humidity",
+        "sensors/eu-west/device-0042/#",
+        "commands/device-0042/+",
+        "config/device-0042/#",
+        "alerts/eu-west/+/critical",
+        "firmware/device-0042/update",
+        "broadcast/#",
+    ];
+    Unsubscribe::new(packet_id(), FILTERS)
+}
+
+/// A failure with its reason, which only 5.0 has.
+pub(crate) fn failed_puback<'a>() -> Ack<'a> {
+    const PROPERTIES: &[Property<'_>] = &[Property::ReasonString("quota of the tenant exceeded")];
+    Ack {
+        reason: ReasonCode::QuotaExceeded,
+        properties: PROPERTIES.into(),
+        ..puback()
+    }
+}
+
 /// Each packet with its name.
-pub(crate) fn packets<'a>(version: Version) -> [(&'static str, Packet<'a>); 5] {
-    [
+pub(crate) fn packets<'a>(version: Version) -> Vec<(&'static str, Packet<'a>)> {
+    const GRANTED: &[ReasonCode] = &[ReasonCode::GrantedQos1; 8];
+    const SUCCESS: &[ReasonCode] = &[ReasonCode::Success; 8];
+    const METHOD: &[Property<'_>] = &[
+        Property::AuthenticationMethod("SCRAM-SHA-256"),
+        Property::AuthenticationData(b"r=fyko+d2lbbFgONRv9qkxdawL,s=QSXCR+Q6sek8bf92,i=4096"),
+    ];
+    let v5 = version == Version::V5;
+    let removed = if v5 { SUCCESS } else { &[] };
+    let mut packets = vec![
         ("PUBLISH QoS 0, 64 B", small_publish().into()),
         ("PUBLISH QoS 1, 1 KiB", large_publish(version).into()),
         ("PUBACK", Packet::Puback(puback())),
+        ("PUBREC", Packet::Pubrec(puback())),
+        ("PUBREL", Packet::Pubrel(puback())),
+        ("PUBCOMP", Packet::Pubcomp(puback())),
         ("CONNECT", connect(version).into()),
+        ("CONNACK", connack(version).into()),
         ("SUBSCRIBE, 8 filters", subscribe().into()),
-    ]
+        ("SUBACK, 8 codes", Suback::new(packet_id(), GRANTED).into()),
+        ("UNSUBSCRIBE, 8 filters", unsubscribe().into()),
+        ("UNSUBACK", Unsuback::new(packet_id(), removed).into()),
+        ("PINGREQ", Packet::Pingreq),
+        ("PINGRESP", Packet::Pingresp),
+        ("DISCONNECT", Disconnect::default().into()),
+    ];
+    if v5 {
+        let auth = Auth::new(ReasonCode::ContinueAuthentication, METHOD);
+        packets.push(("PUBACK with a reason", Packet::Puback(failed_puback())));
+        packets.push(("AUTH", auth.into()));
+    }
+    packets
 }
 
 /// 10,000 packets in a random but fixed order: eight small PUBLISH to one large one and one PUBACK.

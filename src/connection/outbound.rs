@@ -200,7 +200,7 @@ impl Core {
                 if !room.has(out, measure.packet_len()) {
                     return false;
                 }
-                let _ = packet.write(self.version, &measure, out);
+                let _ = packet.write_checked(self.version, &measure, out);
                 self.sent += 1;
                 self.session.in_flight.count(id);
             }
@@ -250,7 +250,7 @@ impl Core {
         if !room.has(out, measure.packet_len()) {
             return false;
         }
-        if packet.write(self.version, &measure, out).is_err() {
+        if packet.write_checked(self.version, &measure, out).is_err() {
             // A message is valid by construction; one that could not be sent must not be tried
             // again and again.
             return self.drop_front(DropReason::PacketTooLarge);

@@ -1,12 +1,11 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP (sections 3.4 to 3.7), which differ in their type and their reason codes only.
 
-use alloc::vec::Vec;
-
 use super::{Frame, check_reason, first_byte};
-use crate::property::{Context, Properties};
+use crate::property::{BlockLen, Context, Properties};
 use crate::reason::ReasonCode;
 use crate::types::{PacketId, PacketType, Version};
-use crate::wire::{EncodeError, Fault, Reader, writer};
+use crate::wire::writer::{self, Output};
+use crate::wire::{EncodeError, Fault, Reader};
 
 /// One of the four acknowledgements of a message: which one, the [`Packet`](crate::Packet) around it tells.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -51,39 +50,52 @@ impl<'a> Ack<'a> {
         Ok(ack)
     }
 
-    /// Appends the packet in its shortest form.
-    pub(super) fn encode(
+    /// Writes the packet in its shortest form.
+    #[inline(always)]
+    pub(super) fn write(
         &self,
         packet_type: PacketType,
         version: Version,
-        out: &mut Vec<u8>,
+        out: &mut impl Output,
     ) -> Result<(), EncodeError> {
         let [high, low] = self.packet_id.get().to_be_bytes();
         if self.reason == ReasonCode::Success && self.properties.is_empty() {
             // All there is in 3.1.1, and in 5.0 the shortest form (section 3.4.2.1).
-            out.extend_from_slice(&[first_byte(packet_type), 2, high, low]);
-            return Ok(());
+            return out.put([first_byte(packet_type), 2, high, low]);
         }
+        self.write_long(packet_type, version, out)
+    }
+
+    #[inline(never)]
+    fn write_long(
+        &self,
+        packet_type: PacketType,
+        version: Version,
+        out: &mut impl Output,
+    ) -> Result<(), EncodeError> {
         if version != Version::V5 {
             return Err(EncodeError::NeedsV5);
         }
         check_reason(self.reason, packet_type)?;
         self.properties.check(Context::ACK)?;
-        writer::begin(out, first_byte(packet_type), self.remaining_length(version))?;
-        out.extend_from_slice(&[high, low, self.reason.as_u8()]);
+        let properties = self.properties.measure(version);
+        let first = first_byte(packet_type);
+        let mut out = writer::begin(out, first, self.remaining_length(properties))?;
+        out.u16(self.packet_id.get());
+        out.array([self.reason.as_u8()]);
         if !self.properties.is_empty() {
-            self.properties.write_block(version, out);
+            self.properties.write_block(properties, &mut out);
         }
         Ok(())
     }
 
     pub(super) fn encoded_len(&self, version: Version) -> usize {
-        writer::packet_len(self.remaining_length(version))
+        writer::packet_len(self.remaining_length(self.properties.measure(version)))
     }
 
-    fn remaining_length(&self, version: Version) -> usize {
+    fn remaining_length(&self, properties: BlockLen) -> usize {
         if !self.properties.is_empty() {
-            writer::total([3, self.properties.block_len(version)])
+            writer::total([3, properties.on_wire()])
         } else if self.reason != ReasonCode::Success {
             3
         } else {

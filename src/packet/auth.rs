@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 
 use super::{Frame, check_reason, first_byte};
-use crate::property::{AUTHENTICATION_METHOD, Context, Properties};
+use crate::property::{AUTHENTICATION_METHOD, BlockLen, Context, Properties};
 use crate::reason::ReasonCode;
 use crate::types::{PacketType, Version};
 use crate::violation::Violation;
-use crate::wire::{EncodeError, Fault, Reader, writer};
+use crate::wire::writer::{self, Output};
+use crate::wire::{EncodeError, Fault, Reader};
 
 /// A step of an enhanced authentication (5.0, section 4.12).
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -56,6 +57,26 @@ impl<'a> Auth<'a> {
     ///
     /// See [`Packet::encode`](crate::Packet::encode). An Authentication Method must be there, and 3.1.1 has no AUTH.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.write(version, out)
+    }
+
+    /// Writes the packet to the front of `out` and returns its length: [`Auth::encode`] without a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode_to_slice`](crate::Packet::encode_to_slice).
+    pub fn encode_to_slice(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(version, out))
+    }
+
+    /// The number of bytes that [`Auth::encode`] appends.
+    #[must_use]
+    pub fn encoded_len(&self, version: Version) -> usize {
+        writer::packet_len(self.remaining_length(self.properties.measure(version)))
+    }
+
+    #[inline(never)]
+    pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
         if version != Version::V5 {
             return Err(EncodeError::NeedsV5);
         }
@@ -64,24 +85,19 @@ impl<'a> Auth<'a> {
         if !self.properties.contains(AUTHENTICATION_METHOD) {
             return Err(Violation::AuthenticationMethodMissing.into());
         }
-        writer::begin(
+        let properties = self.properties.measure(version);
+        let mut out = writer::begin(
             out,
             first_byte(PacketType::Auth),
-            self.remaining_length(version),
+            self.remaining_length(properties),
         )?;
-        out.push(self.reason.as_u8());
-        self.properties.write_block(version, out);
+        out.array([self.reason.as_u8()]);
+        self.properties.write_block(properties, &mut out);
         Ok(())
     }
 
-    /// The number of bytes that [`Auth::encode`] appends.
-    #[must_use]
-    pub fn encoded_len(&self, version: Version) -> usize {
-        writer::packet_len(self.remaining_length(version))
-    }
-
-    fn remaining_length(&self, version: Version) -> usize {
-        writer::total([1, self.properties.block_len(version)])
+    fn remaining_length(&self, properties: BlockLen) -> usize {
+        writer::total([1, properties.on_wire()])
     }
 }
 

@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 
 use super::{Frame, check_reason, first_byte};
-use crate::property::{AUTHENTICATION_DATA, AUTHENTICATION_METHOD, Context, Properties};
+use crate::property::{AUTHENTICATION_DATA, AUTHENTICATION_METHOD, BlockLen, Context, Properties};
 use crate::reason::ReasonCode;
 use crate::types::{PacketType, Version};
 use crate::violation::Violation;
-use crate::wire::{EncodeError, Fault, Reader, writer};
+use crate::wire::writer::{self, Output};
+use crate::wire::{EncodeError, Fault, Reader};
 
 /// The answer to a CONNECT (section 3.2).
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -74,6 +75,26 @@ impl<'a> Connack<'a> {
     /// return code for: by [MQTT-3.2.2-6] of 3.1.1 the server then closes without CONNACK. [`EncodeError::NeedsV311`]
     /// for Session Present in 3.1.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.write(version, out)
+    }
+
+    /// Writes the packet to the front of `out` and returns its length: [`Connack::encode`] without a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode_to_slice`](crate::Packet::encode_to_slice).
+    pub fn encode_to_slice(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(version, out))
+    }
+
+    /// The number of bytes that [`Connack::encode`] appends.
+    #[must_use]
+    pub fn encoded_len(&self, version: Version) -> usize {
+        writer::packet_len(self.remaining_length(self.properties.measure(version)))
+    }
+
+    #[inline(never)]
+    pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
         check_reason(self.reason, PacketType::Connack)?;
         let reason = match version {
             Version::V5 => self.reason.as_u8(),
@@ -90,24 +111,19 @@ impl<'a> Connack<'a> {
         }
         self.properties.check_block(version, Context::CONNACK)?;
         check_authentication(&self.properties)?;
-        writer::begin(
+        let properties = self.properties.measure(version);
+        let mut out = writer::begin(
             out,
             first_byte(PacketType::Connack),
-            self.remaining_length(version),
+            self.remaining_length(properties),
         )?;
-        out.extend_from_slice(&[u8::from(self.session_present), reason]);
-        self.properties.write_block(version, out);
+        out.array([u8::from(self.session_present), reason]);
+        self.properties.write_block(properties, &mut out);
         Ok(())
     }
 
-    /// The number of bytes that [`Connack::encode`] appends.
-    #[must_use]
-    pub fn encoded_len(&self, version: Version) -> usize {
-        writer::packet_len(self.remaining_length(version))
-    }
-
-    fn remaining_length(&self, version: Version) -> usize {
-        writer::total([2, self.properties.block_len(version)])
+    fn remaining_length(&self, properties: BlockLen) -> usize {
+        writer::total([2, properties.on_wire()])
     }
 }
 

@@ -5,10 +5,11 @@ use core::fmt;
 
 use super::connack::{check_authentication, read_authenticated};
 use super::{Frame, first_byte};
-use crate::property::{Context, Properties};
+use crate::property::{BlockLen, Context, Properties};
 use crate::types::{PacketType, QoS, Version};
 use crate::violation::Violation;
-use crate::wire::{EncodeError, Fault, Reader, Row, writer};
+use crate::wire::writer::{self, Output};
+use crate::wire::{EncodeError, Fault, Reader, Row};
 
 /// The protocol name of 3.1.1 and 5.0 [MQTT-3.1.2-1].
 const PROTOCOL_NAME: &[u8] = b"MQTT";
@@ -131,35 +132,76 @@ impl<'a> Connect<'a> {
     ///
     /// See [`Packet::encode`](crate::Packet::encode).
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.check()?;
-        writer::begin(
-            out,
-            first_byte(PacketType::Connect),
-            self.remaining_length(),
-        )?;
-        writer::binary(out, protocol_name(self.version));
-        out.extend_from_slice(&[self.version.protocol_level(), self.flags()]);
-        writer::u16(out, self.keep_alive);
-        self.properties.write_block(self.version, out);
-        writer::binary(out, self.client_id.as_bytes());
-        if let Some(will) = &self.will {
-            will.properties.write_block(self.version, out);
-            writer::binary(out, will.topic.as_bytes());
-            writer::binary(out, will.payload);
-        }
-        if let Some(user_name) = self.user_name {
-            writer::binary(out, user_name.as_bytes());
-        }
-        if let Some(password) = self.password {
-            writer::binary(out, password);
-        }
-        Ok(())
+        self.write(out)
+    }
+
+    /// Writes the packet to the front of `out` and returns its length: [`Connect::encode`] without a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode_to_slice`](crate::Packet::encode_to_slice).
+    pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(out))
     }
 
     /// The number of bytes that [`Connect::encode`] appends.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        writer::packet_len(self.remaining_length())
+        writer::packet_len(self.measure().remaining)
+    }
+
+    #[inline(never)]
+    pub(super) fn write(&self, out: &mut impl Output) -> Result<(), EncodeError> {
+        self.check()?;
+        let measure = self.measure();
+        let first = first_byte(PacketType::Connect);
+        let mut out = writer::begin(out, first, measure.remaining)?;
+        out.binary(protocol_name(self.version));
+        let [high, low] = self.keep_alive.to_be_bytes();
+        out.array([self.version.protocol_level(), self.flags(), high, low]);
+        self.properties.write_block(measure.properties, &mut out);
+        out.binary(self.client_id.as_bytes());
+        if let Some(will) = &self.will {
+            will.properties
+                .write_block(measure.will_properties, &mut out);
+            out.binary(will.topic.as_bytes());
+            out.binary(will.payload);
+        }
+        if let Some(user_name) = self.user_name {
+            out.binary(user_name.as_bytes());
+        }
+        if let Some(password) = self.password {
+            out.binary(password);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn measure(&self) -> Measure {
+        let field = writer::field_len;
+        let properties = self.properties.measure(self.version);
+        let (will_properties, will) = match &self.will {
+            Some(will) => {
+                let properties = will.properties.measure(self.version);
+                let fields = field(will.topic.len()) + field(will.payload.len());
+                (properties, writer::total([properties.on_wire(), fields]))
+            }
+            None => (BlockLen::NONE, 0),
+        };
+        let remaining = writer::total([
+            // Protocol name, level, flags, keep alive.
+            field(protocol_name(self.version).len()) + 4,
+            properties.on_wire(),
+            field(self.client_id.len()),
+            will,
+            self.user_name.map_or(0, |user_name| field(user_name.len())),
+            self.password.map_or(0, |password| field(password.len())),
+        ]);
+        Measure {
+            properties,
+            will_properties,
+            remaining,
+        }
     }
 
     fn check(&self) -> Result<(), EncodeError> {
@@ -201,22 +243,13 @@ impl<'a> Connect<'a> {
         }
         flags
     }
+}
 
-    fn remaining_length(&self) -> usize {
-        writer::total([
-            // Protocol name, level, flags, keep alive.
-            writer::field_len(protocol_name(self.version).len()) + 4,
-            self.properties.block_len(self.version),
-            writer::field_len(self.client_id.len()),
-            self.will
-                .as_ref()
-                .map_or(0, |will| will.encoded_len(self.version)),
-            self.user_name
-                .map_or(0, |user_name| writer::field_len(user_name.len())),
-            self.password
-                .map_or(0, |password| writer::field_len(password.len())),
-        ])
-    }
+/// The lengths of a CONNECT, taken once.
+struct Measure {
+    properties: BlockLen,
+    will_properties: BlockLen,
+    remaining: usize,
 }
 
 impl fmt::Debug for Connect<'_> {
@@ -282,14 +315,6 @@ impl<'a> Will<'a> {
             return Err(Violation::TopicNameEmpty.into());
         }
         writer::check_binary(self.payload)
-    }
-
-    fn encoded_len(&self, version: Version) -> usize {
-        writer::total([
-            self.properties.block_len(version),
-            writer::field_len(self.topic.len()),
-            writer::field_len(self.payload.len()),
-        ])
     }
 }
 

@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 
 use super::{Frame, check_reason, first_byte};
-use crate::property::{Context, Properties, SESSION_EXPIRY_INTERVAL};
+use crate::property::{BlockLen, Context, Properties, SESSION_EXPIRY_INTERVAL};
 use crate::reason::ReasonCode;
 use crate::types::{PacketType, Role, Version};
 use crate::violation::Violation;
-use crate::wire::{EncodeError, Fault, Reader, writer};
+use crate::wire::writer::{self, Output};
+use crate::wire::{EncodeError, Fault, Reader};
 
 /// The last packet of a connection (section 3.14). The default is a normal disconnection.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -53,34 +54,49 @@ impl<'a> Disconnect<'a> {
     ///
     /// See [`Packet::encode`](crate::Packet::encode).
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if version != Version::V5 && self.reason != ReasonCode::NORMAL_DISCONNECTION {
-            return Err(EncodeError::NeedsV5);
-        }
-        check_reason(self.reason, PacketType::Disconnect)?;
-        self.properties.check_block(version, Context::DISCONNECT)?;
-        writer::begin(
-            out,
-            first_byte(PacketType::Disconnect),
-            self.remaining_length(version),
-        )?;
-        if !self.properties.is_empty() {
-            out.push(self.reason.as_u8());
-            self.properties.write_block(version, out);
-        } else if self.reason != ReasonCode::NORMAL_DISCONNECTION {
-            out.push(self.reason.as_u8());
-        }
-        Ok(())
+        self.write(version, out)
+    }
+
+    /// Writes the packet to the front of `out` and returns its length: [`Disconnect::encode`] without a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode_to_slice`](crate::Packet::encode_to_slice).
+    pub fn encode_to_slice(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(version, out))
     }
 
     /// The number of bytes that [`Disconnect::encode`] appends.
     #[must_use]
     pub fn encoded_len(&self, version: Version) -> usize {
-        writer::packet_len(self.remaining_length(version))
+        writer::packet_len(self.remaining_length(self.properties.measure(version)))
     }
 
-    fn remaining_length(&self, version: Version) -> usize {
+    #[inline(never)]
+    pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
+        if version != Version::V5 && self.reason != ReasonCode::NORMAL_DISCONNECTION {
+            return Err(EncodeError::NeedsV5);
+        }
+        check_reason(self.reason, PacketType::Disconnect)?;
+        self.properties.check_block(version, Context::DISCONNECT)?;
+        let properties = self.properties.measure(version);
+        let mut out = writer::begin(
+            out,
+            first_byte(PacketType::Disconnect),
+            self.remaining_length(properties),
+        )?;
         if !self.properties.is_empty() {
-            writer::total([1, self.properties.block_len(version)])
+            out.array([self.reason.as_u8()]);
+            self.properties.write_block(properties, &mut out);
+        } else if self.reason != ReasonCode::NORMAL_DISCONNECTION {
+            out.array([self.reason.as_u8()]);
+        }
+        Ok(())
+    }
+
+    fn remaining_length(&self, properties: BlockLen) -> usize {
+        if !self.properties.is_empty() {
+            writer::total([1, properties.on_wire()])
         } else if self.reason != ReasonCode::NORMAL_DISCONNECTION {
             1
         } else {

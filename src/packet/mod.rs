@@ -32,7 +32,8 @@ use header::{FixedHeader, check_length, first_byte, header_error, length_error};
 use crate::reason::ReasonCode;
 use crate::types::{PacketType, Role, Version};
 use crate::violation::{DecodeError, Violation};
-use crate::wire::{EncodeError, Fault, MAXIMUM_PACKET_SIZE, Reader, writer};
+use crate::wire::writer::{self, Output};
+use crate::wire::{EncodeError, Fault, MAXIMUM_PACKET_SIZE, Reader};
 
 /// What a decoder takes beyond what the standard says of every packet.
 ///
@@ -199,6 +200,9 @@ impl Default for DecodeOptions {
 }
 
 /// A control packet of any version. One of 3.1.1 or 3.1 has no properties.
+///
+/// [`Packet::decode`] and [`Packet::encode_to_slice`] never use `alloc`, whatever the packet and whatever the error;
+/// nor does anything that reads a decoded packet. The memory is the caller's.
 ///
 /// ```
 /// use sansio_mqtt::{DecodeOptions, Packet, Publish, Version};
@@ -465,26 +469,57 @@ impl<'a> Packet<'a> {
 
     /// Appends the packet to `out`. A CONNECT is written in the version that it names itself.
     ///
+    /// Nothing is allocated if `out` has room for the packet.
+    ///
     /// # Errors
     ///
     /// Whatever [`Packet::decode`] would refuse, and what `version` cannot express. `out` is then as it was.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.write(version, out)
+    }
+
+    /// Writes the packet to the front of `out` and returns its length: the bytes that [`Packet::encode`] appends, for
+    /// those who have no `Vec`. What is behind the packet in `out` is left as it is.
+    ///
+    /// Like [`Packet::decode`] this never uses `alloc`.
+    ///
+    /// ```
+    /// use sansio_mqtt::{EncodeError, Packet, Version};
+    ///
+    /// let mut buffer = [0; 64];
+    /// let length = Packet::Pingreq.encode_to_slice(Version::V5, &mut buffer)?;
+    /// assert_eq!(buffer[..length], [0xC0, 0x00]);
+    ///
+    /// let refused = Packet::Pingreq.encode_to_slice(Version::V5, &mut buffer[..1]);
+    /// assert_eq!(refused, Err(EncodeError::BufferTooSmall { needed: 2 }));
+    /// # Ok::<(), EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Packet::encode`]; and [`EncodeError::BufferTooSmall`] if all is well but the room: it names the bytes
+    /// that are needed, which are [`Packet::encoded_len`]. Nothing is written then.
+    pub fn encode_to_slice(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(version, out))
+    }
+
+    fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
         match self {
-            Self::Connect(packet) => packet.encode(out),
-            Self::Connack(packet) => packet.encode(version, out),
-            Self::Publish(packet) => packet.encode(version, out),
-            Self::Puback(packet) => packet.encode(PacketType::Puback, version, out),
-            Self::Pubrec(packet) => packet.encode(PacketType::Pubrec, version, out),
-            Self::Pubrel(packet) => packet.encode(PacketType::Pubrel, version, out),
-            Self::Pubcomp(packet) => packet.encode(PacketType::Pubcomp, version, out),
-            Self::Subscribe(packet) => packet.encode(version, out),
-            Self::Suback(packet) => packet.encode(version, out),
-            Self::Unsubscribe(packet) => packet.encode(version, out),
-            Self::Unsuback(packet) => packet.encode(version, out),
-            Self::Pingreq => writer::begin(out, first_byte(PacketType::Pingreq), 0),
-            Self::Pingresp => writer::begin(out, first_byte(PacketType::Pingresp), 0),
-            Self::Disconnect(packet) => packet.encode(version, out),
-            Self::Auth(packet) => packet.encode(version, out),
+            Self::Connect(packet) => packet.write(out),
+            Self::Connack(packet) => packet.write(version, out),
+            Self::Publish(packet) => packet.write(version, out),
+            Self::Puback(packet) => packet.write(PacketType::Puback, version, out),
+            Self::Pubrec(packet) => packet.write(PacketType::Pubrec, version, out),
+            Self::Pubrel(packet) => packet.write(PacketType::Pubrel, version, out),
+            Self::Pubcomp(packet) => packet.write(PacketType::Pubcomp, version, out),
+            Self::Subscribe(packet) => packet.write(version, out),
+            Self::Suback(packet) => packet.write(version, out),
+            Self::Unsubscribe(packet) => packet.write(version, out),
+            Self::Unsuback(packet) => packet.write(version, out),
+            Self::Pingreq => out.put([first_byte(PacketType::Pingreq), 0]),
+            Self::Pingresp => out.put([first_byte(PacketType::Pingresp), 0]),
+            Self::Disconnect(packet) => packet.write(version, out),
+            Self::Auth(packet) => packet.write(version, out),
         }
     }
 

@@ -11,7 +11,8 @@ use crate::property::{
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::violation::{DecodeError, Violation};
 use crate::wire::varint::{self, Varint};
-use crate::wire::{EncodeError, Fault, Reader, Row, writer};
+use crate::wire::writer::{self, Output, Unwritten};
+use crate::wire::{EncodeError, Fault, Reader, Row};
 
 /// An application message on one hop (section 3.3).
 ///
@@ -162,63 +163,16 @@ impl<'a> Publish<'a> {
     ///
     /// See [`Packet::encode`](crate::Packet::encode).
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.check(version)?;
-        self.write(version, &self.measure(version), out)
+        self.write(version, out)
     }
 
-    /// The lengths that the packet will have.
-    #[inline]
-    pub(crate) fn measure(&self, version: Version) -> Measure {
-        let properties = self.property_len(version);
-        Measure {
-            properties,
-            remaining: self.remaining_length(version, properties),
-            apart: 0,
-        }
-    }
-
-    /// [`Publish::encode`] of what is known to be valid.
-    #[inline]
-    pub(crate) fn write(
-        &self,
-        version: Version,
-        measure: &Measure,
-        out: &mut Vec<u8>,
-    ) -> Result<(), EncodeError> {
-        let first = PacketType::Publish.as_u8() << 4
-            | u8::from(self.dup) << 3
-            | self.qos.as_u8() << 1
-            | u8::from(self.retain);
-        writer::begin_part(out, first, measure.remaining, measure.written_len())?;
-        writer::binary(out, self.topic.as_bytes());
-        if let Some(packet_id) = self.packet_id {
-            writer::u16(out, packet_id.get());
-        }
-        if version == Version::V5 {
-            writer::varint(out, varint::value(measure.properties).unwrap_or_default());
-            if measure.properties != 0 {
-                self.write_properties(out);
-            }
-        }
-        out.extend_from_slice(self.payload);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn write_properties(&self, out: &mut Vec<u8>) {
-        if let Some(alias) = self.topic_alias {
-            out.push(TOPIC_ALIAS);
-            writer::u16(out, alias);
-        }
-        if let Some(seconds) = self.message_expiry_interval {
-            out.push(MESSAGE_EXPIRY_INTERVAL);
-            writer::u32(out, seconds);
-        }
-        for identifier in self.subscription_identifiers.iter() {
-            out.push(SUBSCRIPTION_IDENTIFIER);
-            writer::varint(out, identifier);
-        }
-        self.properties.write(out);
+    /// Writes the packet to the front of `out` and returns its length: [`Publish::encode`] without a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode_to_slice`](crate::Packet::encode_to_slice).
+    pub fn encode_to_slice(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(version, out))
     }
 
     /// The number of bytes that [`Publish::encode`] appends.
@@ -227,60 +181,154 @@ impl<'a> Publish<'a> {
         self.measure(version).packet_len()
     }
 
+    /// Not inlined, like that of every packet, so that what one needs of the stack is not made ready for another.
+    #[inline(never)]
+    pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
+        self.check_front(version)?;
+        if !self.is_plain() {
+            return self.write_with_properties(version, out);
+        }
+        self.check_topic()?;
+        self.write_checked(version, &self.measure_with(version, 0), out)
+    }
+
+    #[inline(never)]
+    fn write_with_properties(
+        &self,
+        version: Version,
+        out: &mut impl Output,
+    ) -> Result<(), EncodeError> {
+        self.check_properties(version)?;
+        self.write_checked(version, &self.measure(version), out)
+    }
+
+    /// The lengths that the packet will have.
+    #[inline]
+    pub(crate) fn measure(&self, version: Version) -> Measure {
+        let properties = match version {
+            Version::V5 => writer::total([
+                self.topic_alias.map_or(0, |_| 3),
+                self.message_expiry_interval.map_or(0, |_| 5),
+                self.subscription_identifiers.encoded_len(),
+                self.properties.encoded_len(),
+            ]),
+            _ => 0,
+        };
+        self.measure_with(version, properties)
+    }
+
+    /// The same with the length of the properties, without their length field, known.
+    #[inline(always)]
+    fn measure_with(&self, version: Version, properties: usize) -> Measure {
+        let remaining = writer::total([
+            writer::field_len(self.topic.len()),
+            self.packet_id.map_or(0, |_| 2),
+            match version {
+                Version::V5 => writer::prefixed_len(properties),
+                _ => 0,
+            },
+            self.payload.len(),
+        ]);
+        Measure {
+            properties,
+            remaining,
+            apart: 0,
+        }
+    }
+
+    /// [`Publish::encode`] of what is known to be valid.
+    #[inline(always)]
+    pub(crate) fn write_checked(
+        &self,
+        version: Version,
+        measure: &Measure,
+        out: &mut impl Output,
+    ) -> Result<(), EncodeError> {
+        let first = PacketType::Publish.as_u8() << 4
+            | u8::from(self.dup) << 3
+            | self.qos.as_u8() << 1
+            | u8::from(self.retain);
+        let front = measure.written_len() - self.payload.len();
+        let mut out = writer::begin_part(out, first, measure.remaining, front, self.payload)?;
+        out.binary(self.topic.as_bytes());
+        if let Some(packet_id) = self.packet_id {
+            out.u16(packet_id.get());
+        }
+        if version == Version::V5 {
+            out.length(measure.properties);
+            if measure.properties != 0 {
+                self.write_properties(out);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write_properties(&self, mut out: Unwritten<'_>) {
+        if let Some(alias) = self.topic_alias {
+            let [high, low] = alias.to_be_bytes();
+            out.array([TOPIC_ALIAS, high, low]);
+        }
+        if let Some(seconds) = self.message_expiry_interval {
+            let [a, b, c, d] = seconds.to_be_bytes();
+            out.array([MESSAGE_EXPIRY_INTERVAL, a, b, c, d]);
+        }
+        for identifier in self.subscription_identifiers.iter() {
+            out.array([SUBSCRIPTION_IDENTIFIER]);
+            out.varint(identifier);
+        }
+        self.properties.write(&mut out);
+    }
+
+    /// Whether it has nothing that only 5.0 has.
+    #[inline(always)]
+    const fn is_plain(&self) -> bool {
+        self.topic_alias.is_none()
+            && self.message_expiry_interval.is_none()
+            && self.subscription_identifiers.is_empty()
+            && self.properties.is_empty()
+    }
+
     pub(super) fn check(&self, version: Version) -> Result<(), EncodeError> {
+        self.check_front(version)?;
+        if self.is_plain() {
+            self.check_topic()
+        } else {
+            self.check_properties(version)
+        }
+    }
+
+    /// The flags, and what stands in front of the properties.
+    #[inline(always)]
+    fn check_front(&self, version: Version) -> Result<(), EncodeError> {
         if self.dup && self.qos == QoS::AtMostOnce && version != Version::V31 {
             return Err(Violation::DupWithQos0.into());
         }
         if self.packet_id.is_some() != (self.qos != QoS::AtMostOnce) {
             return Err(EncodeError::PacketIdMismatch);
         }
-        writer::check_topic_name(self.topic, Violation::TopicNameWildcard)?;
-        match version {
-            Version::V31 | Version::V311 => {
-                if self.topic_alias.is_some()
-                    || self.message_expiry_interval.is_some()
-                    || !self.subscription_identifiers.is_empty()
-                {
-                    return Err(EncodeError::NeedsV5);
-                }
-            }
-            Version::V5 => {
-                if self.topic_alias == Some(0) {
-                    return Err(Violation::TopicAliasZero.into());
-                }
-                self.subscription_identifiers.check()?;
-            }
+        writer::check_topic_name(self.topic, Violation::TopicNameWildcard)
+    }
+
+    fn check_properties(&self, version: Version) -> Result<(), EncodeError> {
+        if version != Version::V5 {
+            return Err(EncodeError::NeedsV5);
         }
-        self.properties.check_block(version, Context::PUBLISH)?;
+        if self.topic_alias == Some(0) {
+            return Err(Violation::TopicAliasZero.into());
+        }
+        self.subscription_identifiers.check()?;
+        self.properties.check(Context::PUBLISH)?;
+        self.check_topic()
+    }
+
+    /// Whether there is a topic, or something that stands for it.
+    #[inline(always)]
+    fn check_topic(&self) -> Result<(), EncodeError> {
         if self.topic.is_empty() && self.topic_alias.is_none() {
             return Err(Violation::TopicNameEmpty.into());
         }
         Ok(())
-    }
-
-    /// The length of the properties without their length field.
-    fn property_len(&self, version: Version) -> usize {
-        if version != Version::V5 {
-            return 0;
-        }
-        writer::total([
-            self.topic_alias.map_or(0, |_| 3),
-            self.message_expiry_interval.map_or(0, |_| 5),
-            self.subscription_identifiers.encoded_len(),
-            self.properties.encoded_len(),
-        ])
-    }
-
-    fn remaining_length(&self, version: Version, property_len: usize) -> usize {
-        writer::total([
-            writer::field_len(self.topic.len()),
-            self.packet_id.map_or(0, |_| 2),
-            match version {
-                Version::V31 | Version::V311 => 0,
-                Version::V5 => writer::prefixed_len(property_len),
-            },
-            self.payload.len(),
-        ])
     }
 }
 

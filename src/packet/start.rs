@@ -8,6 +8,7 @@ use crate::types::{PacketType, Version};
 use crate::violation::{DecodeError, Violation};
 use crate::wire::EncodeError;
 use crate::wire::varint::{self, Varint};
+use crate::wire::writer::{self, Output};
 
 /// A packet, or of a PUBLISH that is larger than [`DecodeOptions::whole_publish_limit`] all but the payload.
 ///
@@ -196,10 +197,24 @@ impl<'a> PublishHead<'a> {
     ///
     /// See [`Packet::encode`](crate::Packet::encode). [`EncodeError::PacketTooLarge`] if head and payload together are.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.write(version, out)
+    }
+
+    /// Writes the packet without its payload to the front of `out` and returns the length of that: [`PublishHead::encode`]
+    /// without a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// See [`PublishHead::encode`], and [`Packet::encode_to_slice`](crate::Packet::encode_to_slice).
+    pub fn encode_to_slice(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(version, out))
+    }
+
+    fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
         let Self { publish, .. } = Self::new(self.publish, 0);
         publish.check(version)?;
         let measure = publish.measure(version).with_payload(self.payload_len);
-        publish.write(version, &measure, out)
+        publish.write_checked(version, &measure, out)
     }
 
     /// The number of bytes that [`PublishHead::encode`] appends. With `payload_len` it is the size of the packet.

@@ -4,12 +4,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{Frame, check_reason, first_byte};
-use crate::property::{Context, Properties};
+use crate::property::{BlockLen, Context, Properties};
 use crate::reason::ReasonCode;
 use crate::topic;
 use crate::types::{PacketId, PacketType, QoS, RetainHandling, Version};
 use crate::violation::Violation;
-use crate::wire::{EncodeError, Fault, Reader, text, writer};
+use crate::wire::writer::{self, Output, Unwritten};
+use crate::wire::{EncodeError, Fault, Reader, text};
 
 const NO_LOCAL: u8 = 0x04;
 const RETAIN_AS_PUBLISHED: u8 = 0x08;
@@ -252,37 +253,52 @@ impl<'a> Subscribe<'a> {
     ///
     /// See [`Packet::encode`](crate::Packet::encode). The syntax of the filters is always checked.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.write(version, out)
+    }
+
+    /// Writes the packet to the front of `out` and returns its length: [`Subscribe::encode`] without a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode_to_slice`](crate::Packet::encode_to_slice).
+    pub fn encode_to_slice(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(version, out))
+    }
+
+    /// The number of bytes that [`Subscribe::encode`] appends.
+    #[must_use]
+    pub fn encoded_len(&self, version: Version) -> usize {
+        writer::packet_len(self.remaining_length(self.properties.measure(version)))
+    }
+
+    #[inline(never)]
+    pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
         self.properties.check_block(version, Context::SUBSCRIBE)?;
         if self.subscriptions.is_empty() {
             return Err(Violation::NoTopicFilters.into());
         }
         self.subscriptions.check(version)?;
-        writer::begin(
+        let properties = self.properties.measure(version);
+        let mut out = writer::begin(
             out,
             first_byte(PacketType::Subscribe),
-            self.remaining_length(version),
+            self.remaining_length(properties),
         )?;
-        writer::u16(out, self.packet_id.get());
-        self.properties.write_block(version, out);
+        out.array(self.packet_id.get().to_be_bytes());
+        self.properties.write_block(properties, &mut out);
         match self.subscriptions.0 {
-            List::Block { bytes, .. } => out.extend_from_slice(bytes),
+            List::Block { bytes, .. } => out.bytes(bytes),
             List::Slice(list) => {
                 for subscription in list {
-                    writer::binary(out, subscription.filter.as_bytes());
-                    out.push(subscription.options.to_byte());
+                    out.binary(subscription.filter.as_bytes());
+                    out.array([subscription.options.to_byte()]);
                 }
             }
         }
         Ok(())
     }
 
-    /// The number of bytes that [`Subscribe::encode`] appends.
-    #[must_use]
-    pub fn encoded_len(&self, version: Version) -> usize {
-        writer::packet_len(self.remaining_length(version))
-    }
-
-    fn remaining_length(&self, version: Version) -> usize {
+    fn remaining_length(&self, properties: BlockLen) -> usize {
         let subscriptions = match self.subscriptions.0 {
             List::Block { bytes, .. } => bytes.len(),
             List::Slice(list) => writer::total(
@@ -290,7 +306,7 @@ impl<'a> Subscribe<'a> {
                     .map(|subscription| writer::field_len(subscription.filter.len()) + 1),
             ),
         };
-        writer::total([2, self.properties.block_len(version), subscriptions])
+        writer::total([2, properties.on_wire(), subscriptions])
     }
 }
 
@@ -407,31 +423,42 @@ impl<'a> Suback<'a> {
     /// See [`Packet::encode`](crate::Packet::encode). [`EncodeError::NeedsV5`] for a failure other than 0x80 before
     /// 5.0, [`EncodeError::NeedsV311`] for 0x80 in 3.1.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.properties.check_block(version, Context::ACK)?;
-        self.reason_codes.check(PacketType::Suback, version)?;
-        writer::begin(
-            out,
-            first_byte(PacketType::Suback),
-            self.remaining_length(version),
-        )?;
-        writer::u16(out, self.packet_id.get());
-        self.properties.write_block(version, out);
-        self.reason_codes.write(out);
-        Ok(())
+        self.write(version, out)
+    }
+
+    /// Writes the packet to the front of `out` and returns its length: [`Suback::encode`] without a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode_to_slice`](crate::Packet::encode_to_slice).
+    pub fn encode_to_slice(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(version, out))
     }
 
     /// The number of bytes that [`Suback::encode`] appends.
     #[must_use]
     pub fn encoded_len(&self, version: Version) -> usize {
-        writer::packet_len(self.remaining_length(version))
+        writer::packet_len(self.remaining_length(self.properties.measure(version)))
     }
 
-    fn remaining_length(&self, version: Version) -> usize {
-        writer::total([
-            2,
-            self.properties.block_len(version),
-            self.reason_codes.len(),
-        ])
+    #[inline(never)]
+    pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
+        self.properties.check_block(version, Context::ACK)?;
+        self.reason_codes.check(PacketType::Suback, version)?;
+        let properties = self.properties.measure(version);
+        let mut out = writer::begin(
+            out,
+            first_byte(PacketType::Suback),
+            self.remaining_length(properties),
+        )?;
+        out.array(self.packet_id.get().to_be_bytes());
+        self.properties.write_block(properties, &mut out);
+        self.reason_codes.write(&mut out);
+        Ok(())
+    }
+
+    fn remaining_length(&self, properties: BlockLen) -> usize {
+        writer::total([2, properties.on_wire(), self.reason_codes.len()])
     }
 }
 
@@ -514,8 +541,11 @@ impl<'a> ReasonCodes<'a> {
         })
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.iter().map(ReasonCode::as_u8));
+    pub(super) fn write(&self, out: &mut Unwritten<'_>) {
+        match self.0 {
+            Codes::Block(bytes) => out.bytes(bytes),
+            Codes::Slice(slice) => slice.iter().for_each(|code| out.array([code.as_u8()])),
+        }
     }
 }
 

@@ -43,8 +43,9 @@ fn decode<'a>(
 /// A packet from its first byte and its body.
 pub(super) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    writer::begin(&mut out, first, body.len()).unwrap();
-    out.extend_from_slice(body);
+    writer::begin(&mut out, first, body.len())
+        .unwrap()
+        .bytes(body);
     out
 }
 

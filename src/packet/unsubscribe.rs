@@ -5,10 +5,11 @@ use core::fmt;
 
 use super::subscribe::{ReasonCodes, check_filter, check_next_filter};
 use super::{Frame, first_byte};
-use crate::property::{Context, Properties};
+use crate::property::{BlockLen, Context, Properties};
 use crate::types::{PacketId, PacketType, Version};
 use crate::violation::Violation;
-use crate::wire::{EncodeError, Fault, Reader, writer};
+use crate::wire::writer::{self, Output};
+use crate::wire::{EncodeError, Fault, Reader};
 
 /// A request to end subscriptions (section 3.10).
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -95,42 +96,56 @@ impl<'a> Unsubscribe<'a> {
     ///
     /// See [`Packet::encode`](crate::Packet::encode). The syntax of the filters is always checked.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.properties.check_block(version, Context::UNSUBSCRIBE)?;
-        if self.filters.is_empty() {
-            return Err(Violation::NoTopicFilters.into());
-        }
-        self.filters.check(version)?;
-        writer::begin(
-            out,
-            first_byte(PacketType::Unsubscribe),
-            self.remaining_length(version),
-        )?;
-        writer::u16(out, self.packet_id.get());
-        self.properties.write_block(version, out);
-        match self.filters.0 {
-            List::Block { bytes, .. } => out.extend_from_slice(bytes),
-            List::Slice(list) => {
-                list.iter()
-                    .for_each(|filter| writer::binary(out, filter.as_bytes()));
-            }
-        }
-        Ok(())
+        self.write(version, out)
+    }
+
+    /// Writes the packet to the front of `out` and returns its length: [`Unsubscribe::encode`] without a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode_to_slice`](crate::Packet::encode_to_slice).
+    pub fn encode_to_slice(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(version, out))
     }
 
     /// The number of bytes that [`Unsubscribe::encode`] appends.
     #[must_use]
     pub fn encoded_len(&self, version: Version) -> usize {
-        writer::packet_len(self.remaining_length(version))
+        writer::packet_len(self.remaining_length(self.properties.measure(version)))
     }
 
-    fn remaining_length(&self, version: Version) -> usize {
+    #[inline(never)]
+    pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
+        self.properties.check_block(version, Context::UNSUBSCRIBE)?;
+        if self.filters.is_empty() {
+            return Err(Violation::NoTopicFilters.into());
+        }
+        self.filters.check(version)?;
+        let properties = self.properties.measure(version);
+        let mut out = writer::begin(
+            out,
+            first_byte(PacketType::Unsubscribe),
+            self.remaining_length(properties),
+        )?;
+        out.array(self.packet_id.get().to_be_bytes());
+        self.properties.write_block(properties, &mut out);
+        match self.filters.0 {
+            List::Block { bytes, .. } => out.bytes(bytes),
+            List::Slice(list) => {
+                list.iter().for_each(|filter| out.binary(filter.as_bytes()));
+            }
+        }
+        Ok(())
+    }
+
+    fn remaining_length(&self, properties: BlockLen) -> usize {
         let filters = match self.filters.0 {
             List::Block { bytes, .. } => bytes.len(),
             List::Slice(list) => {
                 writer::total(list.iter().map(|filter| writer::field_len(filter.len())))
             }
         };
-        writer::total([2, self.properties.block_len(version), filters])
+        writer::total([2, properties.on_wire(), filters])
     }
 }
 
@@ -244,35 +259,46 @@ impl<'a> Unsuback<'a> {
     ///
     /// See [`Packet::encode`](crate::Packet::encode). [`EncodeError::NeedsV5`] for any reason code in 3.1.1.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.write(version, out)
+    }
+
+    /// Writes the packet to the front of `out` and returns its length: [`Unsuback::encode`] without a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Packet::encode_to_slice`](crate::Packet::encode_to_slice).
+    pub fn encode_to_slice(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        writer::to_slice(out, |out| self.write(version, out))
+    }
+
+    /// The number of bytes that [`Unsuback::encode`] appends.
+    #[must_use]
+    pub fn encoded_len(&self, version: Version) -> usize {
+        writer::packet_len(self.remaining_length(self.properties.measure(version)))
+    }
+
+    #[inline(never)]
+    pub(super) fn write(&self, version: Version, out: &mut impl Output) -> Result<(), EncodeError> {
         self.properties.check_block(version, Context::ACK)?;
         match version {
             Version::V31 | Version::V311 if self.reason_codes.is_empty() => {}
             Version::V31 | Version::V311 => return Err(EncodeError::NeedsV5),
             Version::V5 => self.reason_codes.check(PacketType::Unsuback, version)?,
         }
-        writer::begin(
+        let properties = self.properties.measure(version);
+        let mut out = writer::begin(
             out,
             first_byte(PacketType::Unsuback),
-            self.remaining_length(version),
+            self.remaining_length(properties),
         )?;
-        writer::u16(out, self.packet_id.get());
-        self.properties.write_block(version, out);
-        self.reason_codes.write(out);
+        out.array(self.packet_id.get().to_be_bytes());
+        self.properties.write_block(properties, &mut out);
+        self.reason_codes.write(&mut out);
         Ok(())
     }
 
-    /// The number of bytes that [`Unsuback::encode`] appends.
-    #[must_use]
-    pub fn encoded_len(&self, version: Version) -> usize {
-        writer::packet_len(self.remaining_length(version))
-    }
-
-    fn remaining_length(&self, version: Version) -> usize {
-        writer::total([
-            2,
-            self.properties.block_len(version),
-            self.reason_codes.len(),
-        ])
+    fn remaining_length(&self, properties: BlockLen) -> usize {
+        writer::total([2, properties.on_wire(), self.reason_codes.len()])
     }
 }
 
@@ -329,7 +355,7 @@ mod tests {
             (
                 V311,
                 b"\xA2\x06\x00\x01\x00\x02a#",
-                Violation::TopicFilterWildcard,
+                Violation::MultiLevelWildcardMisplaced,
                 4,
             ),
             (
@@ -369,7 +395,7 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(found, Unsubscribe::new(id(1), &["a#"]).into());
-        unsendable(V311, found, Violation::TopicFilterWildcard);
+        unsendable(V311, found, Violation::MultiLevelWildcardMisplaced);
     }
 
     #[test]
@@ -384,7 +410,7 @@ mod tests {
             unsendable(
                 version,
                 Unsubscribe::new(id(1), &["a", "#/a"]),
-                Violation::TopicFilterWildcard,
+                Violation::MultiLevelWildcardMisplaced,
             );
             unsendable(
                 version,

@@ -12,14 +12,13 @@ pub(crate) use table::{
     AUTHENTICATION_DATA, AUTHENTICATION_METHOD, MESSAGE_EXPIRY_INTERVAL, SESSION_EXPIRY_INTERVAL,
     SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS,
 };
-pub(crate) use view::{Block, RawProperties};
+pub(crate) use view::{Block, BlockLen, RawProperties};
 pub use view::{Properties, PropertyIter};
-
-use alloc::vec::Vec;
 
 use crate::types::QoS;
 use crate::violation::Violation;
-use crate::wire::{EncodeError, Fault, MAXIMUM_REMAINING_LENGTH, Reader, text, varint, writer};
+use crate::wire::writer::{self, Unwritten};
+use crate::wire::{EncodeError, Fault, MAXIMUM_REMAINING_LENGTH, Reader, text, varint};
 
 /// A property with its value (5.0, table 2-4). The sections named are those of 5.0.
 #[non_exhaustive]
@@ -239,8 +238,8 @@ impl<'a> Property<'a> {
         }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        out.push(self.id());
+    fn write(&self, out: &mut Unwritten<'_>) {
+        out.array([self.id()]);
         match *self {
             Self::PayloadFormatIndicator(value)
             | Self::RequestProblemInformation(value)
@@ -248,30 +247,30 @@ impl<'a> Property<'a> {
             | Self::RetainAvailable(value)
             | Self::WildcardSubscriptionAvailable(value)
             | Self::SubscriptionIdentifierAvailable(value)
-            | Self::SharedSubscriptionAvailable(value) => out.push(u8::from(value)),
-            Self::MaximumQos(qos) => out.push(qos.as_u8()),
+            | Self::SharedSubscriptionAvailable(value) => out.array([u8::from(value)]),
+            Self::MaximumQos(qos) => out.array([qos.as_u8()]),
             Self::ServerKeepAlive(value)
             | Self::ReceiveMaximum(value)
             | Self::TopicAliasMaximum(value)
-            | Self::TopicAlias(value) => writer::u16(out, value),
+            | Self::TopicAlias(value) => out.u16(value),
             Self::MessageExpiryInterval(value)
             | Self::SessionExpiryInterval(value)
             | Self::WillDelayInterval(value)
-            | Self::MaximumPacketSize(value) => writer::u32(out, value),
-            Self::SubscriptionIdentifier(value) => writer::varint(out, value),
+            | Self::MaximumPacketSize(value) => out.u32(value),
+            Self::SubscriptionIdentifier(value) => out.varint(value),
             Self::ContentType(text)
             | Self::ResponseTopic(text)
             | Self::AssignedClientIdentifier(text)
             | Self::AuthenticationMethod(text)
             | Self::ResponseInformation(text)
             | Self::ServerReference(text)
-            | Self::ReasonString(text) => writer::binary(out, text.as_bytes()),
+            | Self::ReasonString(text) => out.binary(text.as_bytes()),
             Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
-                writer::binary(out, bytes);
+                out.binary(bytes);
             }
             Self::UserProperty(name, value) => {
-                writer::binary(out, name.as_bytes());
-                writer::binary(out, value.as_bytes());
+                out.binary(name.as_bytes());
+                out.binary(value.as_bytes());
             }
         }
     }

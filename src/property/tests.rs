@@ -3,6 +3,7 @@ use super::*;
 use crate::types::Version;
 use alloc::string::ToString;
 use alloc::vec;
+use alloc::vec::Vec;
 
 /// A good value for each property.
 fn sample(id: u8) -> Property<'static> {
@@ -39,8 +40,14 @@ fn sample(id: u8) -> Property<'static> {
 }
 
 fn encoded(properties: &[Property<'_>]) -> Vec<u8> {
+    let properties = Properties::from(properties);
+    written(properties.encoded_len(), |out| properties.write(out))
+}
+
+/// What is written into room of this length.
+fn written(length: usize, write: impl FnOnce(&mut Unwritten<'_>)) -> Vec<u8> {
     let mut out = Vec::new();
-    Properties::from(properties).write(&mut out);
+    write(&mut writer::extend(&mut out, length, &[]));
     out
 }
 
@@ -327,9 +334,7 @@ fn hidden_properties() {
     let bytes = encoded(&all);
     let block = read(&bytes, Context::PUBLISH).unwrap();
     assert_eq!(block, (&seen).into());
-    assert_eq!(block.encoded_len(), encoded(&seen).len());
-    let mut out = Vec::new();
-    block.write(&mut out);
+    let out = written(block.encoded_len(), |out| block.write(out));
     assert_eq!(out, encoded(&seen));
     assert_eq!(block.message_expiry_interval(), None);
     assert_eq!(block.content_type(), Some("a"));
@@ -343,7 +348,10 @@ fn hidden_properties() {
     let lifted = encoded(&[Property::TopicAlias(1)]);
     let only = read(&lifted, Context::PUBLISH).unwrap();
     assert!(only.is_empty());
-    assert_eq!((only.encoded_len(), only.block_len(Version::V5)), (0, 1));
+    assert_eq!(
+        (only.encoded_len(), only.measure(Version::V5).on_wire()),
+        (0, 1)
+    );
 }
 
 #[test]
@@ -380,13 +388,18 @@ fn versions() {
     assert_eq!(check(list, Version::V311), Err(EncodeError::NeedsV5));
     assert_eq!(check(list, Version::V5), Ok(()));
     assert_eq!(check(Properties::EMPTY, Version::V311), Ok(()));
-    assert_eq!(Properties::EMPTY.block_len(Version::V311), 0);
-    assert_eq!(Properties::EMPTY.block_len(Version::V5), 1);
-    let mut out = Vec::new();
-    Properties::EMPTY.write_block(Version::V311, &mut out);
-    assert!(out.is_empty());
-    Properties::EMPTY.write_block(Version::V5, &mut out);
-    assert_eq!(out, [0]);
+    let empty = |version| Properties::EMPTY.measure(version);
+    assert_eq!(empty(Version::V311).on_wire(), 0);
+    assert_eq!(empty(Version::V5).on_wire(), 1);
+    assert_eq!(
+        written(1, |out| Properties::EMPTY
+            .write_block(empty(Version::V5), out)),
+        [0]
+    );
+    let none = written(0, |out| {
+        Properties::EMPTY.write_block(empty(Version::V311), out);
+    });
+    assert!(none.is_empty());
 }
 
 #[test]

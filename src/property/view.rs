@@ -3,14 +3,15 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
-use core::slice;
+use core::{mem, slice};
 
 use super::table::{self, Context, FORWARDABLE, Kind, bit};
 use super::{Property, check_value};
 use crate::types::{QoS, Version};
 use crate::violation::Violation;
 use crate::wire::varint::{self, Varint};
-use crate::wire::{EncodeError, Fault, Reader, writer};
+use crate::wire::writer::{self, Unwritten};
+use crate::wire::{EncodeError, Fault, Reader};
 
 /// In the set of a block: the block also holds properties that are fields of their packet and must not be seen.
 const HIDING: u64 = 1 << 63;
@@ -161,9 +162,35 @@ impl<'a> Properties<'a> {
     }
 
     /// The length on the wire without the length field.
+    #[inline(always)]
     pub(crate) fn encoded_len(&self) -> usize {
+        match self.as_written() {
+            Some(bytes) => bytes.len(),
+            None => self.encoded_len_of_each(),
+        }
+    }
+
+    /// Writes the properties without the length field.
+    #[inline(always)]
+    pub(crate) fn write(&self, out: &mut Unwritten<'_>) {
+        match self.as_written() {
+            Some(bytes) => out.bytes(bytes),
+            None => *out = self.write_each(mem::take(out)),
+        }
+    }
+
+    /// The properties in one piece, if they are there as they have to be written.
+    #[inline(always)]
+    const fn as_written(&self) -> Option<&'a [u8]> {
         match self.0 {
-            Repr::Block { bytes, present } if present & HIDING == 0 => bytes.len(),
+            Repr::Block { bytes, present } if present & HIDING == 0 => Some(bytes),
+            _ => None,
+        }
+    }
+
+    #[inline(never)]
+    fn encoded_len_of_each(&self) -> usize {
+        match self.0 {
             Repr::Block { bytes, present } => {
                 writer::total(visible(bytes, present).map(<[u8]>::len))
             }
@@ -171,30 +198,31 @@ impl<'a> Properties<'a> {
         }
     }
 
-    /// Writes the properties without the length field.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    #[inline(never)]
+    fn write_each<'o>(&self, mut out: Unwritten<'o>) -> Unwritten<'o> {
         match self.0 {
-            Repr::Block { bytes, present } if present & HIDING == 0 => out.extend_from_slice(bytes),
             Repr::Block { bytes, present } => {
-                visible(bytes, present).for_each(|raw| out.extend_from_slice(raw));
+                visible(bytes, present).for_each(|raw| out.bytes(raw));
             }
-            Repr::List(list) => list.iter().for_each(|property| property.write(out)),
+            Repr::List(list) => list.iter().for_each(|property| property.write(&mut out)),
         }
+        out
     }
 
-    /// The length on the wire with the length field. 3.1.1 has neither.
-    pub(crate) fn block_len(&self, version: Version) -> usize {
-        match version {
-            Version::V31 | Version::V311 => 0,
-            Version::V5 => writer::prefixed_len(self.encoded_len()),
-        }
+    /// Measures the block that [`Properties::write_block`] writes: once, though its length is needed twice.
+    #[inline(always)]
+    pub(crate) fn measure(&self, version: Version) -> BlockLen {
+        BlockLen((version == Version::V5).then(|| self.encoded_len()))
     }
 
     /// Writes the length and the properties [MQTT-2.2.2-1]. 3.1.1 has neither.
-    pub(crate) fn write_block(&self, version: Version, out: &mut Vec<u8>) {
-        if version == Version::V5 {
-            writer::varint(out, varint::value(self.encoded_len()).unwrap_or_default());
-            self.write(out);
+    #[inline(always)]
+    pub(crate) fn write_block(&self, length: BlockLen, out: &mut Unwritten<'_>) {
+        if let BlockLen(Some(length)) = length {
+            out.length(length);
+            if length != 0 {
+                self.write(out);
+            }
         }
     }
 
@@ -228,19 +256,31 @@ impl<'a> Properties<'a> {
     /// Writes the properties that go with a message to its subscribers, without a length field, and returns
     /// their set: what [`Properties::from_encoded`] takes. The properties have been checked.
     pub(crate) fn write_forwardable(&self, out: &mut Vec<u8>) -> u64 {
+        let mut out = writer::extend(out, self.encoded_len_forwardable(), &[]);
         match self.0 {
-            Repr::Block { bytes, present } if present & !FORWARDABLE == 0 => {
-                out.extend_from_slice(bytes);
-            }
-            Repr::Block { bytes, .. } => {
-                forwardable(bytes).for_each(|raw| out.extend_from_slice(raw));
-            }
+            Repr::Block { bytes, present } if present & !FORWARDABLE == 0 => out.bytes(bytes),
+            Repr::Block { bytes, .. } => forwardable(bytes).for_each(|raw| out.bytes(raw)),
             Repr::List(list) => list
                 .iter()
                 .filter(|property| FORWARDABLE & bit(property.id()) != 0)
-                .for_each(|property| property.write(out)),
+                .for_each(|property| property.write(&mut out)),
         }
         self.present() & FORWARDABLE
+    }
+}
+
+/// The length of the properties of a packet that is to be sent, taken once; `None` in 3.1.1, which has no block.
+#[derive(Copy, Clone)]
+pub(crate) struct BlockLen(Option<usize>);
+
+impl BlockLen {
+    /// Of no block.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// The length of the block on the wire, its length field included.
+    #[inline(always)]
+    pub(crate) fn on_wire(self) -> usize {
+        self.0.map_or(0, writer::prefixed_len)
     }
 }
 

@@ -33,7 +33,9 @@ impl<'a> TopicFilter<'a> {
     /// # Errors
     ///
     /// [`Empty`](TopicError::Empty), [`TooLong`](TopicError::TooLong), [`NullCharacter`](TopicError::NullCharacter),
-    /// [`MisplacedWildcard`](TopicError::MisplacedWildcard) or, in 5.0, [`ShareName`](TopicError::ShareName).
+    /// [`MisplacedMultiLevelWildcard`](TopicError::MisplacedMultiLevelWildcard),
+    /// [`MisplacedSingleLevelWildcard`](TopicError::MisplacedSingleLevelWildcard) or, in 5.0,
+    /// [`EmptyShareName`](TopicError::EmptyShareName) and [`ShareName`](TopicError::ShareName).
     pub fn new(version: Version, text: impl Into<Cow<'a, str>>) -> Result<Self, TopicError> {
         let text = text.into();
         let inner = check(version, &text)?;
@@ -125,13 +127,27 @@ fn check(version: Version, text: &str) -> Result<usize, TopicError> {
     let filter = text.as_bytes();
     // A share name is a level without wildcards, so what holds for all of the text holds for the filter inside.
     if !well_formed::<false>(filter) {
-        return Err(if filter.contains(&0) {
-            TopicError::NullCharacter
-        } else {
-            TopicError::MisplacedWildcard
-        });
+        return Err(fault(filter));
     }
     Ok(inner)
+}
+
+/// What is wrong with a filter that is not well-formed: U+0000 before all, then what comes first.
+#[cold]
+fn fault(filter: &[u8]) -> TopicError {
+    if filter.contains(&0) {
+        return TopicError::NullCharacter;
+    }
+    let mut levels = filter.split(|&byte| byte == b'/').peekable();
+    while let Some(level) = levels.next() {
+        match (level, level.iter().find(|&&byte| is_wildcard(byte))) {
+            ([b'+'], _) | (_, None) => {}
+            ([b'#'], _) if levels.peek().is_none() => {}
+            (_, Some(b'+')) => return TopicError::MisplacedSingleLevelWildcard,
+            _ => break,
+        }
+    }
+    TopicError::MisplacedMultiLevelWildcard
 }
 
 const ONES: u64 = u64::from_le_bytes([0x01; 8]);
@@ -337,11 +353,11 @@ mod tests {
             ("$share/g/a", None),
             ("$share/é/#", None),
             ("$share", None),
-            ("$share/", Some(Violation::ShareNameInvalid)),
+            ("$share/", Some(Violation::ShareNameEmpty)),
             ("$share/+/a", Some(Violation::ShareNameInvalid)),
             ("$share/#", Some(Violation::ShareNameInvalid)),
-            ("$share//a", Some(Violation::ShareNameInvalid)),
-            ("$share/g/a#", Some(Violation::TopicFilterWildcard)),
+            ("$share//a", Some(Violation::ShareNameEmpty)),
+            ("$share/g/a#", Some(Violation::MultiLevelWildcardMisplaced)),
             ("$share/g/", Some(Violation::ShareNameInvalid)),
         ] {
             let checked = check_filter_bytes(Version::V5, text.as_bytes());

@@ -31,12 +31,17 @@ pub enum TopicError {
     /// `+` or `#` in a Topic Name (5.0: [MQTT-4.7.0-1], 3.1.1: [MQTT-4.7.1-1]).
     #[error("topic name contains a wildcard")]
     WildcardInName,
-    /// A `+` that does not fill its level or a `#` that does not fill the last one (5.0: [MQTT-4.7.1-1] and
-    /// [MQTT-4.7.1-2], 3.1.1: [MQTT-4.7.1-2] and [MQTT-4.7.1-3]).
-    #[error("wildcard does not fill its level, or # is not the last level")]
-    MisplacedWildcard,
-    /// A Shared Subscription without a share name or without a Topic Filter, or with a wildcard in the share name
-    /// (5.0 only: [MQTT-4.8.2-1], [MQTT-4.8.2-2]).
+    /// A `#` that does not fill the last level (5.0: [MQTT-4.7.1-1], 3.1.1: [MQTT-4.7.1-2]).
+    #[error("# is not the whole last level")]
+    MisplacedMultiLevelWildcard,
+    /// A `+` that does not fill its level (5.0: [MQTT-4.7.1-2], 3.1.1: [MQTT-4.7.1-3]).
+    #[error("+ is not a whole level")]
+    MisplacedSingleLevelWildcard,
+    /// A Shared Subscription whose share name is empty (5.0 only: [MQTT-4.8.2-1]).
+    #[error("shared subscription has an empty share name")]
+    EmptyShareName,
+    /// A Shared Subscription with a wildcard in its share name, or without a Topic Filter behind it (5.0 only:
+    /// [MQTT-4.8.2-2]).
     #[error("shared subscription is not of the form $share/{{name}}/{{filter}}")]
     ShareName,
 }
@@ -51,7 +56,9 @@ impl From<TopicError> for Violation {
             TopicError::TooLong => Self::PacketTooLarge,
             TopicError::NullCharacter => Self::NullCharacter,
             TopicError::WildcardInName => Self::TopicNameWildcard,
-            TopicError::MisplacedWildcard => Self::TopicFilterWildcard,
+            TopicError::MisplacedMultiLevelWildcard => Self::MultiLevelWildcardMisplaced,
+            TopicError::MisplacedSingleLevelWildcard => Self::SingleLevelWildcardMisplaced,
+            TopicError::EmptyShareName => Self::ShareNameEmpty,
             TopicError::ShareName => Self::ShareNameInvalid,
         }
     }
@@ -86,11 +93,11 @@ mod tests {
         }
         for (filter, violation) in [
             ("", Violation::TopicFilterEmpty),
-            ("a+", Violation::TopicFilterWildcard),
-            ("#/a", Violation::TopicFilterWildcard),
+            ("a+", Violation::SingleLevelWildcardMisplaced),
+            ("#/a", Violation::MultiLevelWildcardMisplaced),
             ("a\0", Violation::NullCharacter),
             ("$share/g", Violation::ShareNameInvalid),
-            ("$share/g/a#", Violation::TopicFilterWildcard),
+            ("$share/g/a#", Violation::MultiLevelWildcardMisplaced),
         ] {
             let checked = check_filter(Version::V5, filter);
             assert_eq!(

@@ -19,6 +19,9 @@ pub(super) fn inner_start(version: Version, text: &[u8]) -> Result<usize, TopicE
 
 #[inline(never)]
 fn behind_prefix(rest: &[u8]) -> Result<usize, TopicError> {
+    if let [] | [b'/', ..] = rest {
+        return Err(TopicError::EmptyShareName);
+    }
     let length = rest.iter().position(|&byte| byte == b'/');
     let Some((name, [_slash, _, ..])) = length.and_then(|length| rest.split_at_checked(length))
     else {
@@ -27,7 +30,7 @@ fn behind_prefix(rest: &[u8]) -> Result<usize, TopicError> {
     if name.contains(&0) {
         return Err(TopicError::NullCharacter);
     }
-    if name.is_empty() || name.iter().any(|&byte| is_wildcard(byte)) {
+    if name.iter().any(|&byte| is_wildcard(byte)) {
         return Err(TopicError::ShareName);
     }
     Ok(PREFIX.len() + name.len() + 1)

@@ -38,6 +38,12 @@ pub enum EncodeError {
     /// 3.1.1: MQTT-2.3.1-5, MQTT-2.3.1-1].
     #[error("packet identifier does not fit the QoS")]
     PacketIdMismatch,
+    /// The slice is shorter than the packet, which is right in itself.
+    #[error("no room for the packet's {needed} bytes")]
+    BufferTooSmall {
+        /// The length of the packet in bytes.
+        needed: usize,
+    },
 }
 
 impl From<Violation> for EncodeError {

@@ -72,7 +72,7 @@ mod tests {
             assert_eq!(read(bytes), Varint::Value(value, bytes.len()));
             assert_eq!(len(value), bytes.len());
             let mut out = Vec::new();
-            writer::varint(&mut out, value);
+            writer::extend(&mut out, len(value), &[]).varint(value);
             assert_eq!(out, bytes);
             for cut in 0..bytes.len() {
                 assert_eq!(read(&bytes[..cut]), Varint::Incomplete);

@@ -2,6 +2,7 @@
 //! written, so that a refused packet leaves no trace.
 
 use alloc::vec::Vec;
+use core::{iter, mem};
 
 use super::{EncodeError, text, varint};
 use crate::violation::Violation;
@@ -9,66 +10,190 @@ use crate::violation::Violation;
 /// The longest string or binary field (section 1.5.4; 3.1.1: 1.5.3).
 const MAXIMUM_FIELD: usize = 65_535;
 
-#[inline]
-pub(crate) fn u16(out: &mut Vec<u8>, value: u16) {
-    out.extend_from_slice(&value.to_be_bytes());
+/// Bytes up to which a payload is quicker written over zeros than appended.
+const SHORT_PAYLOAD: usize = 128;
+
+/// Where packets are written to. It gives the room for a packet at once: what fills it in need not know whose it is.
+pub(crate) trait Output {
+    /// Room for a packet of `front` bytes and this payload behind them, which is put there.
+    fn claim(&mut self, front: usize, payload: &[u8]) -> Result<Unwritten<'_>, EncodeError>;
+
+    /// Writes a whole packet.
+    fn put<const N: usize>(&mut self, packet: [u8; N]) -> Result<(), EncodeError>;
 }
 
-#[inline]
-pub(crate) fn u32(out: &mut Vec<u8>, value: u32) {
-    out.extend_from_slice(&value.to_be_bytes());
-}
+impl Output for Vec<u8> {
+    #[inline(always)]
+    fn claim(&mut self, front: usize, payload: &[u8]) -> Result<Unwritten<'_>, EncodeError> {
+        Ok(extend(self, front, payload))
+    }
 
-/// A Variable Byte Integer in the fewest bytes [MQTT-1.5.5-1]. The value has been checked to have at most 28 bits.
-#[inline]
-pub(crate) fn varint(out: &mut Vec<u8>, value: u32) {
-    match u8::try_from(value) {
-        Ok(value @ 0..=0x7F) => out.push(value),
-        _ => long_varint(out, value),
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, packet: [u8; N]) -> Result<(), EncodeError> {
+        self.extend(packet);
+        Ok(())
     }
 }
 
-fn long_varint(out: &mut Vec<u8>, value: u32) {
-    let [a, b, c, d] = [0, 7, 14, 21].map(|shift| (value >> shift).to_le_bytes()[0]);
-    match varint::len(value) {
-        1 => out.push(a),
-        2 => out.extend_from_slice(&[a | 0x80, b]),
-        3 => out.extend_from_slice(&[a | 0x80, b | 0x80, c]),
-        _ => out.extend_from_slice(&[a | 0x80, b | 0x80, c | 0x80, d & 0x7F]),
+/// [`Output::claim`], which a `Vec` never refuses.
+///
+/// The room is filled with zeros first: that costs less than to ask at each field whether there is still room, and for a
+/// short payload less than a call.
+#[inline(always)]
+pub(crate) fn extend<'o>(out: &'o mut Vec<u8>, front: usize, payload: &[u8]) -> Unwritten<'o> {
+    let start = out.len();
+    let whole = front + payload.len();
+    let is_short = payload.len() <= SHORT_PAYLOAD;
+    if is_short {
+        out.extend(iter::repeat_n(0, whole));
+    } else {
+        out.reserve(whole);
+        out.extend(iter::repeat_n(0, front));
+        out.extend_from_slice(payload);
+    }
+    let (front, behind) = out
+        .get_mut(start..)
+        .and_then(|packet| packet.split_at_mut_checked(front))
+        .unwrap_or_default();
+    if is_short && behind.len() == payload.len() {
+        behind.copy_from_slice(payload);
+    }
+    Unwritten(front)
+}
+
+/// A slice, and how much of it the packet has.
+pub(crate) struct Slice<'a> {
+    bytes: &'a mut [u8],
+    used: usize,
+}
+
+impl Output for Slice<'_> {
+    #[inline(always)]
+    fn claim(&mut self, front: usize, payload: &[u8]) -> Result<Unwritten<'_>, EncodeError> {
+        let needed = front + payload.len();
+        let room = self.bytes.split_at_mut_checked(front);
+        let Some((front, to)) =
+            room.and_then(|(front, behind)| Some((front, behind.get_mut(..payload.len())?)))
+        else {
+            return Err(EncodeError::BufferTooSmall { needed });
+        };
+        to.copy_from_slice(payload);
+        self.used = needed;
+        Ok(Unwritten(front))
+    }
+
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, packet: [u8; N]) -> Result<(), EncodeError> {
+        self.claim(N, &[])?.array(packet);
+        Ok(())
     }
 }
 
-/// Binary data or a string with its two-byte length, which has been checked.
-#[inline]
-pub(crate) fn binary(out: &mut Vec<u8>, bytes: &[u8]) {
-    let [.., high, low] = bytes.len().to_be_bytes();
-    out.extend_from_slice(&[high, low]);
-    out.extend_from_slice(bytes);
+/// Lets `write` write a packet to the front of a slice; gives the length of the packet.
+#[inline(always)]
+pub(crate) fn to_slice(
+    bytes: &mut [u8],
+    write: impl FnOnce(&mut Slice<'_>) -> Result<(), EncodeError>,
+) -> Result<usize, EncodeError> {
+    let mut slice = Slice { bytes, used: 0 };
+    write(&mut slice)?;
+    Ok(slice.used)
 }
 
-/// The first byte and the remaining length, with room for all of the packet behind it.
-#[inline]
+/// What is not written yet of the room that was claimed. Each piece has its place there: it was measured.
+///
+/// What is not inlined takes it and gives it back: if its address went anywhere, it would not stay in registers.
+#[derive(Default)]
+pub(crate) struct Unwritten<'a>(&'a mut [u8]);
+
+impl Unwritten<'_> {
+    #[inline(always)]
+    pub(crate) fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some((to, behind)) = mem::take(&mut self.0).split_first_chunk_mut() {
+            *to = bytes;
+            self.0 = behind;
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        if let Some((to, behind)) = mem::take(&mut self.0).split_at_mut_checked(bytes.len()) {
+            to.copy_from_slice(bytes);
+            self.0 = behind;
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn u16(&mut self, value: u16) {
+        self.array(value.to_be_bytes());
+    }
+
+    #[inline(always)]
+    pub(crate) fn u32(&mut self, value: u32) {
+        self.array(value.to_be_bytes());
+    }
+
+    /// A Variable Byte Integer in the fewest bytes [MQTT-1.5.5-1]. The value has been checked to have at most 28 bits.
+    #[inline(always)]
+    pub(crate) fn varint(&mut self, value: u32) {
+        match u8::try_from(value) {
+            Ok(value @ 0..=0x7F) => self.array([value]),
+            _ => *self = mem::take(self).long_varint(value),
+        }
+    }
+
+    #[inline(never)]
+    fn long_varint(mut self, value: u32) -> Self {
+        let septet = |index: u32| (value >> (7 * index)).to_le_bytes()[0] & 0x7F;
+        let (a, b, c, d) = (septet(0) | 0x80, septet(1), septet(2), septet(3));
+        match varint::len(value) {
+            2 => self.array([a, b]),
+            3 => self.array([a, b | 0x80, c]),
+            _ => self.array([a, b | 0x80, c | 0x80, d]),
+        }
+        self
+    }
+
+    /// A length that has been checked.
+    #[inline(always)]
+    pub(crate) fn length(&mut self, length: usize) {
+        self.varint(varint::value(length).unwrap_or_default());
+    }
+
+    /// Binary data or a string with its two-byte length, which has been checked.
+    #[inline(always)]
+    pub(crate) fn binary(&mut self, bytes: &[u8]) {
+        let [.., high, low] = bytes.len().to_be_bytes();
+        self.array([high, low]);
+        self.bytes(bytes);
+    }
+}
+
+/// The first byte and the remaining length, with room for all of the packet behind them.
+#[inline(always)]
 pub(crate) fn begin(
-    out: &mut Vec<u8>,
+    out: &mut impl Output,
     first: u8,
     remaining_length: usize,
-) -> Result<(), EncodeError> {
-    begin_part(out, first, remaining_length, packet_len(remaining_length))
+) -> Result<Unwritten<'_>, EncodeError> {
+    let front = packet_len(remaining_length);
+    begin_part(out, first, remaining_length, front, &[])
 }
 
-/// The same with room for so many bytes of the packet: the others do not come here.
-#[inline]
-pub(crate) fn begin_part(
-    out: &mut Vec<u8>,
+/// The same with room for so many bytes of the packet, and for this payload behind them, which is put there.
+#[inline(always)]
+pub(crate) fn begin_part<'o>(
+    out: &'o mut impl Output,
     first: u8,
     remaining_length: usize,
-    written: usize,
-) -> Result<(), EncodeError> {
+    front: usize,
+    payload: &[u8],
+) -> Result<Unwritten<'o>, EncodeError> {
     let value = varint::value(remaining_length).ok_or(EncodeError::PacketTooLarge)?;
-    out.reserve(written);
-    out.push(first);
-    varint(out, value);
-    Ok(())
+    let mut unwritten = out.claim(front, payload)?;
+    unwritten.array([first]);
+    unwritten.varint(value);
+    Ok(unwritten)
 }
 
 /// The length of a whole packet.
@@ -99,7 +224,7 @@ pub(crate) const fn field_len(length: usize) -> usize {
     2 + length
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn check_binary(bytes: &[u8]) -> Result<(), EncodeError> {
     if bytes.len() > MAXIMUM_FIELD {
         Err(EncodeError::StringTooLong)
@@ -108,13 +233,13 @@ pub(crate) fn check_binary(bytes: &[u8]) -> Result<(), EncodeError> {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn check_string(string: &str) -> Result<(), EncodeError> {
     check_binary(string.as_bytes())?;
     Ok(text::check_string(string)?)
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn check_topic_name(name: &str, wildcard: Violation) -> Result<(), EncodeError> {
     check_binary(name.as_bytes())?;
     Ok(text::check_topic_name(name, wildcard)?)

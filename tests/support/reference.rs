@@ -1,22 +1,31 @@
 // Topic names, filters and matching by splitting at slashes and looking at one level after the other (section 4.7).
 
-use sansio_mqtt::{TopicFilter, TopicName, Version};
+use sansio_mqtt::{TopicError, TopicFilter, TopicName, Version};
 
 /// 5: MQTT-4.7.0-1, MQTT-4.7.3-1, -2; 3: MQTT-4.7.1-1, MQTT-4.7.3-1, -2. Without the limit of length.
 pub(crate) fn name_is_well_formed(name: &str) -> bool {
     !name.is_empty() && !name.contains(['\0', '+', '#'])
 }
 
-/// Whether every wildcard fills its level and `#` is in the last one (5: MQTT-4.7.1-1, -2; 3: MQTT-4.7.1-2, -3).
+/// The first wildcard that does not fill its level, or is a `#` with something behind it (5: MQTT-4.7.1-1, -2; 3:
+/// MQTT-4.7.1-2, -3).
+pub(crate) fn wildcard_fault(filter: &str) -> Option<TopicError> {
+    let characters: Vec<char> = filter.chars().collect();
+    characters.iter().enumerate().find_map(|(i, character)| {
+        let begins = i == 0 || characters[i - 1] == '/';
+        let next = characters.get(i + 1);
+        match character {
+            '+' if !begins || !matches!(next, None | Some('/')) => {
+                Some(TopicError::MisplacedSingleLevelWildcard)
+            }
+            '#' if !begins || next.is_some() => Some(TopicError::MisplacedMultiLevelWildcard),
+            _ => None,
+        }
+    })
+}
+
 pub(crate) fn is_well_formed(filter: &str) -> bool {
-    let levels = levels(filter);
-    !filter.is_empty()
-        && !filter.contains('\0')
-        && levels.iter().enumerate().all(|(i, level)| match *level {
-            "+" => true,
-            "#" => i + 1 == levels.len(),
-            level => !level.contains(['+', '#']),
-        })
+    !filter.is_empty() && !filter.contains('\0') && wildcard_fault(filter).is_none()
 }
 
 /// The share name and the filter behind it (5: MQTT-4.8.2-1, -2); in 5.0 a filter that is none, in both versions a bad

@@ -117,10 +117,8 @@ impl Rules {
         let Some(section) = seen.strip_prefix("section ") else {
             return cited.any(|id| id == seen);
         };
-        // Here one and the same mistake breaks one of two statements, and the codec names both by their section.
-        let of_two = ["4.7.1", "4.8.2"].contains(&section);
         cited
-            .filter(|id| of_two || !id.starts_with("MQTT-"))
+            .filter(|id| !id.starts_with("MQTT-"))
             .filter_map(|id| self.0.get(id))
             .any(|sections| covers(sections, section))
     }

@@ -87,6 +87,15 @@ fn a_head_with_everything() {
         .encode(V5, &mut again)
         .unwrap();
     assert_eq!(again, bytes);
+    let mut slice = vec![0xA5; bytes.len() + 1];
+    assert_eq!(expected.encode_to_slice(V5, &mut slice), Ok(bytes.len()));
+    assert_eq!(slice.split_last(), Some((&0xA5, bytes.as_slice())));
+    slice.truncate(bytes.len() - 1);
+    let needed = bytes.len();
+    assert_eq!(
+        expected.encode_to_slice(V5, &mut slice),
+        Err(EncodeError::BufferTooSmall { needed })
+    );
 }
 
 #[test]
@@ -105,6 +114,8 @@ fn payloads_of_any_length() {
             let mut bytes = vec![];
             let head = PublishHead::new(Publish::new("a", b""), length);
             let encoded = head.encode(version, &mut bytes);
+            assert_eq!(encoded, Err(EncodeError::PacketTooLarge));
+            let encoded = head.encode_to_slice(version, &mut []);
             assert_eq!(encoded, Err(EncodeError::PacketTooLarge));
             assert_eq!((bytes.len(), bytes.capacity()), (0, 0));
         }

@@ -141,26 +141,26 @@ fn invalid_packets() {
         (
             V5,
             b"\x82\x0A\x00\x01\x00\x00\x04a/#b\x00",
-            Violation::TopicFilterWildcard,
+            Violation::MultiLevelWildcardMisplaced,
             5,
         ),
         (
             V5,
             b"\x82\x08\x00\x01\x00\x00\x02a+\x00",
-            Violation::TopicFilterWildcard,
+            Violation::SingleLevelWildcardMisplaced,
             5,
         ),
         (
             V5,
             b"\x82\x0F\x00\x01\x00\x00\x09$share//t\x00",
-            Violation::ShareNameInvalid,
+            Violation::ShareNameEmpty,
             5,
         ),
         // The second one, with the first as it should be.
         (
             V311,
             b"\x82\x0C\x00\x01\x00\x01a\x00\x00\x03#/b\x00",
-            Violation::TopicFilterWildcard,
+            Violation::MultiLevelWildcardMisplaced,
             8,
         ),
         (
@@ -283,7 +283,7 @@ fn what_cannot_be_sent() {
         );
         for (filter, error) in [
             ("", Violation::TopicFilterEmpty.into()),
-            ("a/#/b", Violation::TopicFilterWildcard.into()),
+            ("a/#/b", Violation::MultiLevelWildcardMisplaced.into()),
             ("a\0", Violation::NullCharacter.into()),
             (&long[..], EncodeError::StringTooLong),
         ] {

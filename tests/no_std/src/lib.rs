@@ -2,15 +2,12 @@
 //! handler would exist twice and this would not compile.
 #![no_std]
 
-extern crate alloc;
-
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use alloc::vec::Vec;
 use sansio_mqtt::{DecodeOptions, Packet, Publish, TopicFilter, TopicName, Version};
 
 const HEAP: usize = 64 * 1024;
@@ -80,16 +77,7 @@ pub unsafe extern "C" fn answer(
     if !matches!((filter, name), (Ok(filter), Ok(name)) if filter.matches(&name)) {
         return 0;
     }
-    let mut out = Vec::new();
-    let reply = Publish::new("answers", publish.payload);
-    match (
-        reply.encode(Version::V5, &mut out),
-        answer.get_mut(..out.len()),
-    ) {
-        (Ok(()), Some(answer)) => {
-            answer.copy_from_slice(&out);
-            out.len()
-        }
-        _ => 0,
-    }
+    Publish::new("answers", publish.payload)
+        .encode_to_slice(Version::V5, answer)
+        .unwrap_or(0)
 }
