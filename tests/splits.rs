@@ -1,6 +1,16 @@
 //! A transport may give any number of bytes at a time: the events and the bytes that come out are
 //! the same.
 
+#[path = "support/change.rs"]
+mod change;
+#[path = "support/chunks.rs"]
+mod chunks;
+#[path = "support/generate.rs"]
+mod generate;
+
+use change::{apply, change, mend_length};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use sansio_mqtt::*;
 
 const VERSIONS: [Version; 3] = [Version::V31, Version::V311, Version::V5];
@@ -152,5 +162,60 @@ fn every_changed_byte_is_survived() {
                 feed(&[&changed]);
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    /// Any packets, right or wrong, in any pieces, to a decoder, a server and a client.
+    #[test]
+    fn any_stream_in_any_pieces(
+        packets in vec((vec(any::<u8>(), 200..400), vec(change(), 0..2)), 1..4),
+        lengths in vec(any::<u8>(), 1..4),
+        opened in any::<bool>(),
+        limited in any::<bool>(),
+        (version, sender) in (0..3_usize, 0..3_usize),
+    ) {
+        let version = [Version::V31, Version::V311, Version::V5][version];
+        let sender = [None, Some(Role::Client), Some(Role::Server)][sender];
+        let mut stream = Vec::new();
+        if opened {
+            let opening = match sender {
+                Some(Role::Server) => Packet::from(Connack::new(ReasonCode::Success)),
+                _ => Packet::from(Connect::new(version, "client")),
+            };
+            opening.encode(version, &mut stream).unwrap();
+        }
+        for (data, changes) in &packets {
+            let mut bytes = Vec::new();
+            generate::with_packet(data, |_, packet| packet.encode(version, &mut bytes).ok());
+            for change in changes {
+                apply(&mut bytes, change);
+                mend_length(&mut bytes);
+            }
+            stream.extend_from_slice(&bytes);
+        }
+        let options = DecodeOptions::new().with_sender(sender).with_accept_v31(true);
+        let size = if limited { 60 } else { MAXIMUM_PACKET_SIZE };
+        let options = options.with_maximum_packet_size(size);
+        chunks::check_chunks(version, &options, &stream, &lengths);
+    }
+}
+
+/// What shows in the length is said whether or not the body is there.
+#[test]
+fn an_error_does_not_depend_on_the_pieces() {
+    let options = DecodeOptions::new();
+    for bytes in [
+        &b"\x20\x03\0\xFC\0"[..],
+        b"\x40\x04\0\0\0\0",
+        b"\xB0\x03\0\0\0",
+        b"\xE0\x01\0",
+        b"\xC0\x01\0",
+    ] {
+        let whole = Packet::decode(Version::V311, &options, &mut &*bytes).unwrap_err();
+        let begin = Packet::decode(Version::V311, &options, &mut &bytes[..2]).unwrap_err();
+        assert_eq!(whole, begin, "{bytes:02x?}");
     }
 }

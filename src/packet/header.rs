@@ -221,3 +221,9 @@ pub(super) fn header_error(
     let offset = Reader::of_body(&[], offset).offset();
     DecodeError::new(violation, PacketType::from_u8(first >> 4), version, offset)
 }
+
+/// What the length breaks: from this offset on there are too many bytes.
+#[cold]
+pub(super) fn length_error(version: Version, first: u8, offset: usize) -> DecodeError {
+    header_error(version, first, Violation::TrailingBytes, offset)
+}

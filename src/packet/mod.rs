@@ -27,7 +27,7 @@ pub use unsubscribe::{TopicFilters, Unsuback, Unsubscribe};
 
 use alloc::vec::Vec;
 
-use header::{FixedHeader, check_length, first_byte, header_error};
+use header::{FixedHeader, check_length, first_byte, header_error, length_error};
 
 use crate::reason::ReasonCode;
 use crate::types::{PacketType, Role, Version};
@@ -420,12 +420,7 @@ impl<'a> Packet<'a> {
         let Some((body, rest)) = behind.split_at_checked(remaining_length) else {
             return match check_length(version, packet_type, header_length, remaining_length) {
                 Ok(()) => Ok(None),
-                Err(offset) => Err(header_error(
-                    version,
-                    first,
-                    Violation::TrailingBytes,
-                    offset,
-                )),
+                Err(offset) => Err(length_error(version, first, offset)),
             };
         };
         let frame = Frame {
@@ -463,6 +458,11 @@ impl<'a> Packet<'a> {
         };
         if decoded.is_ok() {
             *input = rest;
+        } else if let Err(offset) =
+            check_length(version, packet_type, header_length, remaining_length)
+        {
+            // The error is the one that shows before the body is there, in whatever pieces the packet comes.
+            return Err(length_error(version, first, offset));
         }
         decoded
     }

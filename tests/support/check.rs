@@ -22,7 +22,7 @@ pub(crate) fn check_stream(bytes: &[u8]) -> usize {
     packets
 }
 
-fn check_stream_with(version: Version, options: &DecodeOptions, bytes: &[u8]) -> usize {
+pub(crate) fn check_stream_with(version: Version, options: &DecodeOptions, bytes: &[u8]) -> usize {
     let mut packets = 0;
     let mut input = bytes;
     loop {
