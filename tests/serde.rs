@@ -363,6 +363,9 @@ fn packets() {
         properties: (&list).into(),
         ..Publish::new("a", b"\xFF")
     };
+    let head = serde_json::to_value(PublishHead::new(publish, 268_435_000)).unwrap();
+    assert_eq!(head["payload_len"], 268_435_000);
+    assert_eq!(head["publish"]["payload"], json!([]));
     let subscriptions = [Subscription::new("a/#", QoS::AtLeastOnce)];
     let limits = [
         Property::MaximumQos(QoS::AtLeastOnce),
