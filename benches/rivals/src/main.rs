@@ -10,6 +10,7 @@ mod inputs;
 mod measure;
 mod peer;
 mod peers;
+mod strict;
 mod table;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,9 @@ struct Arguments {
     /// Count instructions, too, with valgrind (some minutes).
     #[arg(long)]
     instructions: bool,
+    /// Instead of timing, count what each crate gets wrong of the vectors in this folder, such as `spec-vectors/codec`.
+    #[arg(long)]
+    vectors: Option<PathBuf>,
     /// Draw the comparison into this SVG file.
     #[arg(long)]
     chart: Option<PathBuf>,
@@ -87,6 +91,16 @@ fn main() {
     }) = arguments.command
     {
         count(&name, version, &case);
+        return;
+    }
+    if let Some(folder) = arguments.vectors {
+        match strict::table(&folder) {
+            Ok(table) => print!("{table}"),
+            Err(error) => {
+                eprintln!("{error}");
+                std::process::exit(1);
+            }
+        }
         return;
     }
     let chosen = |name: &str| {
