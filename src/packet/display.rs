@@ -4,9 +4,9 @@
 use core::fmt::{self, Display, Formatter};
 
 use super::{
-    Ack, Auth, Connack, Connect, Disconnect, Packet, Publish, ReasonCodes, Suback, Subscribe,
-    Subscription, SubscriptionIdentifiers, SubscriptionOptions, Subscriptions, TopicFilters,
-    Unsuback, Unsubscribe, Will,
+    Ack, Auth, Connack, Connect, Disconnect, Packet, Publish, PublishHead, ReasonCodes, Suback,
+    Subscribe, Subscription, SubscriptionIdentifiers, SubscriptionOptions, Subscriptions,
+    TopicFilters, Unsuback, Unsubscribe, Will,
 };
 use crate::display::{Size, Text, list};
 use crate::property::Properties;
@@ -75,29 +75,41 @@ impl Display for Connack<'_> {
 impl Display for Publish<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("PUBLISH")?;
-        if let Some(packet_id) = self.packet_id {
-            write!(f, " id={packet_id}")?;
-        }
-        write!(f, " qos={}", self.qos)?;
-        flag(f, "retain", self.retain)?;
-        flag(f, "dup", self.dup)?;
-        write!(f, " topic={}", Text(self.topic))?;
-        if let Some(alias) = self.topic_alias {
-            write!(f, " alias={alias}")?;
-        }
-        if let Some(seconds) = self.message_expiry_interval {
-            write!(f, " expiry={seconds}")?;
-        }
-        if !self.subscription_identifiers.is_empty() {
-            write!(
-                f,
-                " subscription_identifiers={}",
-                self.subscription_identifiers
-            )?;
-        }
-        write!(f, " payload={}", Size(self.payload))?;
-        properties(f, &self.properties)
+        publish(f, self, self.payload.len())
     }
+}
+
+impl Display for PublishHead<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("head of PUBLISH")?;
+        publish(f, &self.publish, self.payload_len as usize)
+    }
+}
+
+/// All but the name, with a payload of this many bytes.
+fn publish(f: &mut Formatter<'_>, publish: &Publish<'_>, payload_len: usize) -> fmt::Result {
+    if let Some(packet_id) = publish.packet_id {
+        write!(f, " id={packet_id}")?;
+    }
+    write!(f, " qos={}", publish.qos)?;
+    flag(f, "retain", publish.retain)?;
+    flag(f, "dup", publish.dup)?;
+    write!(f, " topic={}", Text(publish.topic))?;
+    if let Some(alias) = publish.topic_alias {
+        write!(f, " alias={alias}")?;
+    }
+    if let Some(seconds) = publish.message_expiry_interval {
+        write!(f, " expiry={seconds}")?;
+    }
+    if !publish.subscription_identifiers.is_empty() {
+        write!(
+            f,
+            " subscription_identifiers={}",
+            publish.subscription_identifiers
+        )?;
+    }
+    write!(f, " payload={payload_len} bytes")?;
+    properties(f, &publish.properties)
 }
 
 impl Display for Ack<'_> {
@@ -280,6 +292,10 @@ mod tests {
             password: Some(b"p"),
             ..Connect::new(Version::V5, "c")
         };
+        assert_eq!(
+            PublishHead::new(publish, 268_435_000).to_string(),
+            r#"head of PUBLISH id=3 qos=1 retain dup topic="a/b" alias=2 expiry=9 subscription_identifiers=[1, 2] payload=268435000 bytes properties=[Content Type="t", User Property="k":"v\n"]"#
+        );
         for (packet, expected) in [
             (
                 Packet::from(connect),

@@ -300,8 +300,7 @@ mod tests {
     fn every_wildcard_at_every_place() {
         const KINDS: [&str; 6] = ["a", "/", "+", "#", "\0", "é"];
         for filler in ["a", "/", "é"] {
-            for (before, behind) in (0..20).flat_map(|n| [(n, 0), (0, n), (n, 1), (n, 13), (7, n)])
-            {
+            for (before, behind) in (0..20).flat_map(|n| [(n, 0), (0, n), (n, 13)]) {
                 for four in 0..KINDS.len().pow(4) {
                     let mut text = filler.repeat(before);
                     let mut rest = four;

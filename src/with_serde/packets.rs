@@ -4,9 +4,9 @@ use serde::ser::{Serialize, SerializeStruct, SerializeTupleVariant, Serializer};
 
 use super::{Octets, sequence};
 use crate::packet::{
-    Ack, Auth, Connack, Connect, Disconnect, Packet, Publish, ReasonCodes, Suback, Subscribe,
-    Subscription, SubscriptionIdentifiers, Subscriptions, TopicFilters, Unsuback, Unsubscribe,
-    Will,
+    Ack, Auth, Connack, Connect, Disconnect, Packet, Publish, PublishHead, ReasonCodes, Suback,
+    Subscribe, Subscription, SubscriptionIdentifiers, Subscriptions, TopicFilters, Unsuback,
+    Unsubscribe, Will,
 };
 use crate::property::{Properties, Property};
 use crate::violation::DecodeError;
@@ -48,6 +48,8 @@ structures! {
         dup, qos, retain, topic, packet_id, topic_alias, message_expiry_interval,
         subscription_identifiers, properties, payload => octets
     }
+    /// A structure with the fields of this one.
+    PublishHead { publish, payload_len }
     /// A structure with the fields of this one.
     Ack { packet_id, reason, properties }
     /// A structure with the fields of this one.
