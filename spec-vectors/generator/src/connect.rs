@@ -165,7 +165,10 @@ fn fields(set: &mut Set) {
     let version = set.version;
     let long = vec![b'x'; 65_535];
     let mut add = |name: String, comment: &str, cites: [&'static str; 3], parts: Connect<'_>| {
-        let vector = Vector::valid(name, C2s, &connect(version, &parts), pick(version, cites));
+        let mut vector = Vector::valid(name, C2s, &connect(version, &parts), pick(version, cites));
+        if version == V31 && parts.client_id.len() > 23 {
+            vector = vector.alternative("protocol-error", "");
+        }
         set.add(FILE, vector.comment(comment));
     };
     let integer = ["U5-01", "U3-01", "U31-50"];

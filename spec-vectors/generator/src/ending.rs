@@ -111,8 +111,9 @@ fn short_auth(set: &mut Set) {
         let fault = Rule::Reason(15)
             .of(V5)
             .also(V5, ["U5-95 U5-94", "", ""])
-            .may_pass("A-02");
-        let vector = Vector::refused(name, direction, case.body.packet(), fault, None);
+            .disputed("A-02");
+        let vector =
+            Vector::refused(name, direction, case.body.packet(), fault, None).tag("several");
         set.add(
             "auth",
             vector.comment(format!(

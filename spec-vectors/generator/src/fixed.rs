@@ -140,7 +140,12 @@ fn flags(set: &mut Set, number: u8, direction: Direction) {
                 6 | 8 | 10 => "U31-07 U31-22",
                 _ => "U31-05 U31-22",
             };
-            Vector::valid(name, direction, &case, cites).rewritten(None)
+            let vector = Vector::valid(name, direction, &case, cites).rewritten(None);
+            if matches!(number, 6 | 8 | 10) && flags & 0x06 != 0x02 {
+                vector.alternative("malformed", "")
+            } else {
+                vector
+            }
         } else {
             let mut fault = Rule::Flags(number).of(version);
             fault.may_pass = version == V31;

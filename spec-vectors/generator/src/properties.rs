@@ -180,13 +180,11 @@ fn samples(row: &PropertyRow) -> Vec<(String, Property)> {
             .map(|n| (n.to_string(), Property::variable(id, n)))
             .to_vec(),
         "UTF-8 string" => {
-            let mut list = vec![("1-byte".to_owned(), Property::text(id, "r"))];
-            // Nothing says of an empty Response Topic whether it is a Topic Name of no characters.
-            if row.name != "response_topic" {
-                list.push(("empty".into(), Property::text(id, "")));
-            }
-            list.push(("65535-bytes".into(), Property::text(id, long)));
-            list
+            vec![
+                ("1-byte".to_owned(), Property::text(id, "r")),
+                ("empty".into(), Property::text(id, "")),
+                ("65535-bytes".into(), Property::text(id, long)),
+            ]
         }
         "binary data" => vec![
             ("empty".into(), Property::binary(id, "")),
@@ -231,6 +229,12 @@ fn allowed(set: &mut Set, carrier: &Carrier, row: &PropertyRow, direction: Direc
         }
         if row.id() == 0x13 && label == "0" {
             vector = vector.disputed("A-20");
+        }
+        // Nothing says whether it is a Topic Name, which has at least one character.
+        if row.id() == 0x08 && label == "empty" {
+            vector = vector
+                .cites("MQTT-3.3.2-13 MQTT-4.7.3-1")
+                .alternative("protocol-error", "A-60");
         }
         set.add(carrier.file, vector);
     }

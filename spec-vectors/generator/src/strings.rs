@@ -337,6 +337,12 @@ pub fn generate(set: &mut Set) {
                         fault = fault.may_pass("");
                     }
                 }
+                // 3.1 points to Java's writeUTF, which writes these.
+                let java =
+                    text == b"\xed\xa0\xbd\xed\xb8\x80" || text == b"\xc0\x80" && !place.topic;
+                if version == V31 && java {
+                    fault = fault.may_pass("");
+                }
                 let at = case.body.at(place.field) + place.into;
                 Vector::refused(name.clone(), place.direction, case.body.packet(), fault, at)
             };
@@ -350,6 +356,10 @@ pub fn generate(set: &mut Set) {
                 )
             };
             let vector = match kind {
+                // And its readUTF knows no character of four bytes.
+                Good if version == V31 && text.iter().any(|byte| *byte >= 0xF0) => {
+                    valid(["", "", "U31-12"]).alternative("malformed", "")
+                }
                 Good => valid(["MQTT-1.5.4-1", "MQTT-1.5.3-1", "U31-12"]),
                 Mark => valid(["MQTT-1.5.4-3", "MQTT-1.5.3-3", "U31-12"]),
                 May => valid(["U5-03", "U3-02", "U31-12"])

@@ -248,6 +248,8 @@ fn filters(set: &mut Set, number: u8) {
         );
         let vector = if version == V31 && filter.len() > 32_767 {
             vector.cites("U31-33").alternative("malformed", "")
+        } else if version == V5 && filter == b"$share" {
+            vector.alternative("protocol-error", "A-52")
         } else {
             vector
         };
@@ -305,11 +307,16 @@ fn filters(set: &mut Set, number: u8) {
         ] {
             let case = request(version, number, 1, &[], &list);
             let at = case.body.at(&format!("filter {}", list.len() - 1));
+            let mut fault = rule.of(version);
+            // By another reading it is no shared subscription, and an ordinary filter.
+            if filter == "$share/" {
+                fault = fault.may_pass("A-52");
+            }
             let vector = Vector::refused(
                 format!("filter-{name}{place}"),
                 C2s,
                 case.body.packet(),
-                rule.of(version),
+                fault,
                 at,
             );
             set.add(
