@@ -36,7 +36,7 @@ const HELP: &str = r#"adapter: reads one JSON object per line, answers each with
 fn main() -> ExitCode {
     if std::env::args_os().len() > 1 {
         print!("{HELP}");
-        return ExitCode::from(u8::from(!std::env::args().any(|arg| arg == "--help")));
+        return ExitCode::from(u8::from(!std::env::args_os().any(|arg| arg == "--help")));
     }
     match serve(
         MAXIMUM_LINE,
@@ -197,7 +197,11 @@ fn checked(version: Version, error: Option<TopicError>) -> Value {
     match error {
         None => json!({"result": true}),
         Some(error) => {
-            let statement = Violation::from(error).statement(version);
+            let statement = match error {
+                // The length that a packet could not even say.
+                TopicError::TooLong if version != Version::V31 => "MQTT-4.7.3-3",
+                error => Violation::from(error).statement(version),
+            };
             json!({"result": false, "statement": statement})
         }
     }

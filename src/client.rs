@@ -93,8 +93,9 @@ impl ClientConnection {
     /// # Errors
     ///
     /// `connect` cannot be encoded, is one of MQTT 3.1 ([`RequestError::LegacyVersion`]), has an empty
-    /// client identifier without CleanSession in 3.1.1 (MQTT-3.1.3-7), or sets one of the three properties that are written from `options`:
-    /// Receive Maximum, Maximum Packet Size, Topic Alias Maximum.
+    /// client identifier without CleanSession in 3.1.1 (MQTT-3.1.3-7), or sets one of the three
+    /// properties that are written from `options`: Receive Maximum, Maximum Packet Size, Topic Alias
+    /// Maximum.
     pub fn new(
         now: Instant,
         connect: &Connect<'_>,

@@ -10,7 +10,7 @@ use crate::packet::{Publish, Will};
 use crate::property::{Context, Properties};
 use crate::topic::{TopicError, TopicName, check_name};
 use crate::types::QoS;
-use crate::wire::EncodeError;
+use crate::wire::{EncodeError, varint, writer};
 
 /// An application message that is kept: to be published, queued, retained or given to any number
 /// of subscribers.
@@ -59,6 +59,15 @@ pub enum MessageError {
     /// The properties could not be sent in a PUBLISH.
     #[error(transparent)]
     Properties(#[from] EncodeError),
+}
+
+/// The length of a message's bytes. Properties that no packet holds are refused before they are copied.
+fn room(topic: usize, properties: usize, payload: usize) -> Result<usize, MessageError> {
+    let room = writer::total([topic, properties, payload]);
+    if varint::value(properties).is_none() || isize::try_from(room).is_err() {
+        return Err(MessageError::Properties(EncodeError::PacketTooLarge));
+    }
+    Ok(room)
 }
 
 impl Message {
@@ -124,8 +133,12 @@ impl Message {
         check_name(topic)?;
         // `check_name` holds the length to 65,535.
         let topic_len = u16::try_from(topic.len()).map_err(|_| TopicError::TooLong)?;
-        let room = properties.encoded_len_forwardable();
-        let mut data = Vec::with_capacity(topic.len() + room + payload.len());
+        let room = room(
+            topic.len(),
+            properties.encoded_len_forwardable(),
+            payload.len(),
+        )?;
+        let mut data = Vec::with_capacity(room);
         data.extend_from_slice(topic.as_bytes());
         let present = properties.write_forwardable(&mut data);
         let properties_len = u32::try_from(data.len() - topic.len())
@@ -363,6 +376,15 @@ mod tests {
         assert_eq!(message.properties(), Properties::from(&properties[..]));
         assert_eq!(message.properties().content_type(), Some("text/plain"));
         assert!(message.subscription_identifiers().is_empty());
+    }
+
+    #[test]
+    fn more_than_a_packet_or_an_address_space_holds() {
+        assert_eq!(room(1, 268_435_455, 2), Ok(268_435_458));
+        for (properties, payload) in [(268_435_456, 0), (usize::MAX, 0), (0, usize::MAX)] {
+            let too_large = Err(MessageError::Properties(EncodeError::PacketTooLarge));
+            assert_eq!(room(1, properties, payload), too_large);
+        }
     }
 
     #[test]

@@ -141,7 +141,7 @@ violations! {
     ClientIdTooLong, ClientIdentifierNotValid, "section 3.1.3.1", "section 3.1.3.1", "client identifier has more than 23 characters";
 }
 
-/// The section of 3.1; the rest of its 5.0 row does not exist there.
+/// The section of 3.1. What it has no rule of its own for cannot occur there, or is a violation as such.
 const fn statement_v31(violation: Violation) -> &'static str {
     use Violation as V;
 

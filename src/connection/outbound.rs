@@ -181,10 +181,9 @@ impl Core {
                     let _ = pubrel.encode(self.version, out);
                     if self.version == Version::V31 {
                         // DUP, which later versions took from this packet (3.1, section 2.1).
-                        out.iter_mut()
-                            .skip(start)
-                            .take(1)
-                            .for_each(|first| *first |= 0x08);
+                        if let Some(first) = out.get_mut(start) {
+                            *first |= 0x08;
+                        }
                     }
                 }
             }

@@ -39,7 +39,7 @@ impl<'a> Ack<'a> {
     #[inline(always)]
     pub(super) fn decode(frame: &Frame<'a, '_>, reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let mut ack = Self::new(reader.packet_id()?);
-        // 3.1.1 has nothing more. In 5.0 what is left out is a success, and no properties; a reason code without
+        // Before 5.0 there is nothing more. In 5.0 what is left out is a success, and no properties; a reason code without
         // a property length is taken whatever it says (section 3.4.2.2.1).
         if frame.version == Version::V5 && !reader.is_empty() {
             ack.reason = frame.read_reason(reader)?;
@@ -60,7 +60,7 @@ impl<'a> Ack<'a> {
     ) -> Result<(), EncodeError> {
         let [high, low] = self.packet_id.get().to_be_bytes();
         if self.reason == ReasonCode::Success && self.properties.is_empty() {
-            // All there is in 3.1.1, and in 5.0 the shortest form (section 3.4.2.1).
+            // All there is before 5.0, and in 5.0 the shortest form (section 3.4.2.1).
             return out.put([first_byte(packet_type), 2, high, low]);
         }
         self.write_long(packet_type, version, out)

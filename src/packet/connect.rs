@@ -183,8 +183,9 @@ impl<'a> Connect<'a> {
         let (will_properties, will) = match &self.will {
             Some(will) => {
                 let properties = will.properties.measure(self.version);
-                let fields = field(will.topic.len()) + field(will.payload.len());
-                (properties, writer::total([properties.on_wire(), fields]))
+                let fields = [will.topic.len(), will.payload.len()].map(field);
+                let total = writer::total([properties.on_wire(), writer::total(fields)]);
+                (properties, total)
             }
             None => (BlockLen::NONE, 0),
         };

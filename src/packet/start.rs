@@ -66,14 +66,17 @@ pub enum PacketStart<'a> {
 /// ```
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub struct PublishHead<'a> {
-    /// All but the payload. That of a received head is empty; that of one to be sent is not looked at.
+    /// All but the payload, which is empty here. One that is not is not sent, but compared and shown like any field:
+    /// [`PublishHead::new`] leaves it out.
     pub publish: Publish<'a>,
     /// The length of the payload in bytes.
     pub payload_len: u32,
 }
 
 /// Counts the bytes of a payload that goes in chunks, and tells where it ends.
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+///
+/// Not `Copy`: of two that count the same payload, one would take the next packet for the rest of it.
+#[derive(Clone, Eq, PartialEq, Debug)]
 pub struct PayloadChunks {
     remaining: u32,
 }
@@ -140,7 +143,7 @@ impl<'a> PublishHead<'a> {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn decode(
         version: Version,
         options: &DecodeOptions,
@@ -156,13 +159,13 @@ impl<'a> PublishHead<'a> {
         } = header;
         // Of the body, what is there.
         let body = behind.get(..remaining_length).unwrap_or(behind);
-        let extent = Extent::of_head(version, first, remaining_length, body);
-        if header_length + extent.end > options.maximum_publish_head as usize {
+        let extent = head_extent(version, first, remaining_length, body);
+        if header_length + extent > options.maximum_publish_head as usize {
             let violation = Violation::PublishHeadTooLarge;
-            let offset = header_length + extent.field;
-            return Err(header_error(version, first, violation, offset));
+            // More of the head may show that another field is too much as well: the error is that of all of it.
+            return Err(header_error(version, first, violation, header_length));
         }
-        if extent.end > body.len() {
+        if extent > body.len() {
             return Ok(None);
         }
         // All that the decoder of a whole packet looks at is there, or its lack shows already. So it finds here
@@ -251,47 +254,36 @@ impl PayloadChunks {
     }
 }
 
-/// How much of a body has to be there before a head can be taken or refused.
-struct Extent {
-    /// In bytes of the body.
-    end: usize,
-    /// Where the field begins that says so.
-    field: usize,
-}
-
-impl Extent {
-    /// What the beginning `body` of a body tells. Where a field runs past the end of the packet, its length alone
-    /// tells that, and is all that is waited for.
-    fn of_head(version: Version, first: u8, remaining_length: usize, body: &[u8]) -> Self {
-        let up_to = |field: usize, end: usize| Self {
-            end: end.min(remaining_length),
-            field,
-        };
+/// How much of a body has to be there before a head can be taken or refused, as far as its beginning `body` tells. Where
+/// a field runs past the end of the packet, its length alone tells that, and is all that is waited for.
+fn head_extent(version: Version, first: u8, remaining_length: usize, body: &[u8]) -> usize {
+    let extent = || {
         let Some((topic_length, _)) = body.split_first_chunk() else {
-            return up_to(0, 2);
+            return 2;
         };
         let behind_topic = 2 + usize::from(u16::from_be_bytes(*topic_length));
         if behind_topic > remaining_length {
-            return up_to(0, 2);
+            return 2;
         }
         let behind_id = behind_topic + if first & 0x06 == 0 { 0 } else { 2 };
         if version != Version::V5 {
-            return up_to(0, behind_id);
+            return behind_id;
         }
         let Some(properties) = body.get(behind_id..).filter(|rest| !rest.is_empty()) else {
-            return up_to(0, behind_id + 1);
+            return behind_id + 1;
         };
         match varint::read(properties) {
             Varint::Value(length, count) => {
                 let block = behind_id + count;
                 let end = block + length as usize;
                 let is_block = end <= remaining_length && count == varint::len(length);
-                up_to(behind_id, if is_block { end } else { block })
+                if is_block { end } else { block }
             }
-            Varint::Incomplete => up_to(behind_id, body.len() + 1),
-            Varint::TooLong => up_to(behind_id, behind_id + 4),
+            Varint::Incomplete => body.len() + 1,
+            Varint::TooLong => behind_id + 4,
         }
-    }
+    };
+    extent().min(remaining_length)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use alloc::vec;
 
 use super::*;
 use crate::types::PacketId;
+use crate::types::Role;
+use crate::wire::MAXIMUM_PACKET_SIZE;
 use crate::wire::varint::{self, Varint};
 
 pub(super) const ALL: [Version; 3] = [Version::V31, Version::V311, Version::V5];

@@ -204,7 +204,7 @@ impl<'a> Property<'a> {
 
     /// The length on the wire, identifier included.
     fn encoded_len(&self) -> usize {
-        1 + match *self {
+        let value = match *self {
             Self::PayloadFormatIndicator(_)
             | Self::RequestProblemInformation(_)
             | Self::RequestResponseInformation(_)
@@ -233,9 +233,10 @@ impl<'a> Property<'a> {
                 writer::field_len(bytes.len())
             }
             Self::UserProperty(name, value) => {
-                writer::field_len(name.len()) + writer::field_len(value.len())
+                writer::total([name, value].map(|text| writer::field_len(text.len())))
             }
-        }
+        };
+        writer::total([1, value])
     }
 
     fn write(&self, out: &mut Unwritten<'_>) {

@@ -215,7 +215,7 @@ impl<'a> Properties<'a> {
         BlockLen((version == Version::V5).then(|| self.encoded_len()))
     }
 
-    /// Writes the length and the properties [MQTT-2.2.2-1]. 3.1.1 has neither.
+    /// Writes the length and the properties [MQTT-2.2.2-1]. Before 5.0 there is neither.
     #[inline(always)]
     pub(crate) fn write_block(&self, length: BlockLen, out: &mut Unwritten<'_>) {
         if let BlockLen(Some(length)) = length {
@@ -226,7 +226,7 @@ impl<'a> Properties<'a> {
         }
     }
 
-    /// [`Properties::check`], and in 3.1.1 there must be none.
+    /// [`Properties::check`], and before 5.0 there must be none.
     #[inline]
     pub(crate) fn check_block(
         &self,
@@ -269,7 +269,7 @@ impl<'a> Properties<'a> {
     }
 }
 
-/// The length of the properties of a packet that is to be sent, taken once; `None` in 3.1.1, which has no block.
+/// The length of the properties of a packet that is to be sent, taken once; `None` before 5.0, where there is no block.
 #[derive(Copy, Clone)]
 pub(crate) struct BlockLen(Option<usize>);
 

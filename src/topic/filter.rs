@@ -123,8 +123,8 @@ fn look_closer(version: Version, filter: &[u8]) -> Result<(), Violation> {
 /// Checks a whole filter; gives the start of the one inside `$share/{ShareName}/`, or 0.
 fn check(version: Version, text: &str) -> Result<usize, TopicError> {
     check_len(text)?;
-    let inner = shared::inner_start(version, text.as_bytes())?;
     let filter = text.as_bytes();
+    let inner = shared::inner_start(version, filter)?;
     // A share name is a level without wildcards, so what holds for all of the text holds for the filter inside.
     if !well_formed::<false>(filter) {
         return Err(fault(filter));

@@ -61,7 +61,9 @@ fn check_start(
     bytes: &[u8],
     whole: &Result<Option<Packet<'_>>, DecodeError>,
 ) {
-    let options = options.with_whole_publish_limit(0);
+    let options = options
+        .with_whole_publish_limit(0)
+        .with_maximum_publish_head(MAXIMUM_PACKET_SIZE);
     let mut input = bytes;
     let start = PacketStart::decode(version, &options, &mut input);
     match (whole, start) {

@@ -81,7 +81,9 @@ fn start(
     limit: u32,
     pieces: &[&[u8]],
 ) -> (Vec<String>, String) {
-    let options = options.with_whole_publish_limit(limit);
+    let options = options
+        .with_whole_publish_limit(limit)
+        .with_maximum_publish_head(MAXIMUM_PACKET_SIZE);
     let (mut packets, mut buffer) = (Vec::new(), Vec::new());
     // The head as bytes, the payload so far, and what is to come of it.
     let mut open: Option<(Vec<u8>, Vec<u8>, PayloadChunks)> = None;

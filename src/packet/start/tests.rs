@@ -253,7 +253,7 @@ fn a_head_has_a_limit() {
         // The property length is waited for, as the topic has been: it takes a byte, and then what it says.
         (V5, b"\x30\x10\x00\x05abcde\x00", None),
         (V5, b"\x30\x10\x00\x03abc\x02\x01\x01", None),
-        (V5, b"\x30\x10\x00\x03abc\x03", Some(7)),
+        (V5, b"\x30\x10\x00\x03abc\x03", Some(2)),
         (V5, b"\x30\x10\x00\x06", Some(2)),
     ] {
         let found = start(version, &options, bytes);
@@ -270,6 +270,22 @@ fn a_head_has_a_limit() {
     let bytes = b"\x30\x09\x00\x07abcdefg";
     assert!(start(V311, &whole, bytes).unwrap().is_some());
     assert!(start(V311, &options, bytes).is_err());
+}
+
+/// The error of a head does not depend on how much of it is there.
+#[test]
+fn a_head_over_the_limit_is_one_error() {
+    let bytes = b"\x30\x0F\x00\x0Aaaaaaaaaaa\x00hi";
+    for limit in 0..20 {
+        let options = ALL_IN_PIECES.with_maximum_publish_head(limit);
+        let whole = start(V5, &options, bytes);
+        for cut in 0..bytes.len() {
+            match start(V5, &options, &bytes[..cut]) {
+                Ok(None) => {}
+                found => assert_eq!(found.err(), whole.err(), "{cut} bytes, limit {limit}"),
+            }
+        }
+    }
 }
 
 #[test]
