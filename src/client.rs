@@ -79,6 +79,7 @@ use crate::wire::EncodeError;
 ///   [is established](Session::is_established), and in 5.0 ask for a Session Expiry Interval.
 ///   Messages go on by themselves; a SUBSCRIBE or UNSUBSCRIBE without an answer does not, and is not
 ///   reported.
+#[cfg_attr(test, derive(Clone, Hash))]
 pub struct ClientConnection {
     core: Core,
 }

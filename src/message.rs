@@ -331,6 +331,15 @@ impl PartialEq for Message {
 
 impl Eq for Message {}
 
+/// For the exploration of all states.
+#[cfg(test)]
+impl core::hash::Hash for Message {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        (self.topic(), self.payload(), self.qos, self.retain).hash(state);
+        self.message_expiry_interval.hash(state);
+    }
+}
+
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")

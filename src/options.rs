@@ -23,6 +23,7 @@ use crate::wire::MAXIMUM_PACKET_SIZE;
 /// assert_eq!(options.receive_maximum(), 32);
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub struct Options {
     maximum_packet_size: u32,
     maximum_connect_size: u32,

@@ -89,6 +89,7 @@ use crate::violation::Violation;
 /// against it.
 ///
 /// [`Connect::version`]: crate::Connect::version
+#[cfg_attr(test, derive(Clone, Hash))]
 pub struct ServerConnection {
     core: Core,
 }

@@ -196,6 +196,7 @@ impl fmt::Display for Violation {
 ///
 /// Reads like `malformed PUBLISH at byte 7: topic name contains a wildcard [MQTT-3.3.2-2]`.
 #[derive(Copy, Clone, Eq, PartialEq, Debug, thiserror::Error)]
+#[cfg_attr(test, derive(Hash))]
 pub struct DecodeError {
     violation: Violation,
     packet_type: Option<PacketType>,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 /// What the peer set. A tree: the peer chooses which of the aliases it was allowed it uses.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct InboundAliases {
     topics: BTreeMap<u16, Bytes>,
 }
@@ -28,6 +29,7 @@ impl InboundAliases {
 
 /// What we set: the least recently used alias is given to a new topic.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct OutboundAliases {
     /// Alias `n` is entry `n - 1`.
     entries: Vec<(Bytes, u64)>,

@@ -52,17 +52,29 @@ impl Incoming<'_> {
     }
 }
 
+/// Tells one connection's tokens from those of any other.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ConnectionNumber(pub(crate) usize);
+
+/// States that differ in this number alone are one to the exploration: only tokens of the same state are compared with
+/// it.
+#[cfg(test)]
+impl core::hash::Hash for ConnectionNumber {
+    fn hash<H: core::hash::Hasher>(&self, _: &mut H) {}
+}
+
 /// Permission to acknowledge one message, once.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(test, derive(Hash))]
 pub struct AckToken {
-    pub(crate) connection: usize,
+    pub(crate) connection: ConnectionNumber,
     pub(crate) sequence: u32,
 }
 
 /// Permission to answer one SUBSCRIBE or UNSUBSCRIBE, once: it is given up with the answer.
 #[derive(Debug, Eq, PartialEq)]
 pub struct RequestToken {
-    pub(crate) connection: usize,
+    pub(crate) connection: ConnectionNumber,
     pub(crate) packet_id: crate::types::PacketId,
     pub(crate) filters: usize,
     pub(crate) subscribe: bool,
@@ -70,6 +82,7 @@ pub struct RequestToken {
 
 /// How a connection ended. There is one per connection.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(test, derive(Hash))]
 pub struct Closed {
     /// Who ended it and why.
     pub cause: CloseCause,
@@ -84,6 +97,7 @@ pub struct Closed {
 /// Who ended a connection and why.
 #[non_exhaustive]
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(test, derive(Hash))]
 pub enum CloseCause {
     /// The transport ended without DISCONNECT.
     Eof,
@@ -209,6 +223,7 @@ pub enum AcknowledgeError {
 
 /// What a peer said it can do; the defaults are those of an absent property.
 #[derive(Copy, Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct PeerLimits {
     pub(crate) maximum_packet_size: u32,
     pub(crate) receive_maximum: u16,
@@ -218,6 +233,7 @@ pub(crate) struct PeerLimits {
 
 /// What the server said in CONNACK that it does: binds both sides.
 #[derive(Copy, Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Features {
     pub(crate) maximum_qos: QoS,
     pub(crate) retain: bool,

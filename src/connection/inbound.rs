@@ -3,7 +3,9 @@
 
 use alloc::collections::VecDeque;
 
-use super::{AckToken, AcknowledgeError, CloseCause, Core, Incoming, Phase, RequestError};
+use super::{
+    AckToken, AcknowledgeError, CloseCause, ConnectionNumber, Core, Incoming, Phase, RequestError,
+};
 use crate::packet::{Ack, Disconnect, Packet, Publish};
 use crate::property::Properties;
 use crate::reason::ReasonCode;
@@ -13,6 +15,7 @@ use crate::violation::Violation;
 
 /// What the peer has opened on this connection and is not settled.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Received {
     /// In the order of arrival; acknowledgements leave from its front only (MQTT-4.6.0-2,
     /// MQTT-4.6.0-3, in 3.1.1 and in 5.0).
@@ -32,6 +35,7 @@ impl Received {
 }
 
 /// A QoS 1 or 2 PUBLISH whose PUBACK or PUBREC is not in `control` yet.
+#[cfg_attr(test, derive(Clone, Hash))]
 struct Pending {
     id: PacketId,
     qos: QoS,
@@ -375,7 +379,7 @@ impl Core {
         self.open_requests = self.open_requests.saturating_sub(1);
     }
 
-    pub(crate) fn token(&self) -> usize {
+    pub(crate) fn token(&self) -> ConnectionNumber {
         self.connection
     }
 

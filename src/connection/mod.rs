@@ -25,7 +25,7 @@ pub use event::{
     AckToken, AcknowledgeError, CloseCause, Closed, Incoming, ReplyError, ReplyErrorReason,
     RequestError, RequestToken,
 };
-pub(crate) use event::{Features, PeerLimits};
+pub(crate) use event::{ConnectionNumber, Features, PeerLimits};
 use inbound::Received;
 use timers::Timer;
 
@@ -37,6 +37,7 @@ use crate::violation::DecodeError;
 
 /// How far the opening of the connection has come.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) enum Phase {
     /// Server: waits for CONNECT. Client: never.
     AwaitConnect,
@@ -49,6 +50,7 @@ pub(crate) enum Phase {
 
 /// How far the CONNECT of a client has come.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) enum Asked {
     Unsent,
     /// It has left and nobody knows what came of it.
@@ -60,6 +62,7 @@ pub(crate) enum Asked {
 
 /// What most connections never have.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 struct Rare {
     inbound_aliases: InboundAliases,
     outbound_aliases: OutboundAliases,
@@ -71,6 +74,8 @@ struct Rare {
     resend: VecDeque<(PacketId, u64)>,
 }
 
+// `Clone` and `Hash` in tests, here and on everything that this holds, are for the exploration of all states.
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct Core {
     pub(crate) options: Options,
     pub(crate) session: Session,
@@ -87,7 +92,7 @@ pub(crate) struct Core {
     /// Client: when the next PINGREQ is due.
     ping: Timer,
     /// Tells this connection's tokens from those of any other.
-    connection: usize,
+    connection: ConnectionNumber,
     pub(crate) session_expiry_interval: u32,
     /// What CONNECT said: it alone decides whether DISCONNECT may raise it (5.0 §3.14.2.2.2).
     connect_session_expiry_interval: u32,
@@ -160,7 +165,7 @@ impl Core {
             closed: None,
             deadline: Timer::OFF,
             ping: Timer::OFF,
-            connection: next_connection(),
+            connection: ConnectionNumber(next_connection()),
             session_expiry_interval: 0,
             connect_session_expiry_interval: 0,
             sent: 0,

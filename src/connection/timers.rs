@@ -10,6 +10,7 @@ use crate::types::{Role, Version};
 
 /// A moment that may not be set.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Timer(u64);
 
 impl Timer {

@@ -19,6 +19,7 @@ use crate::wire::MAXIMUM_PACKET_SIZE;
 /// | [`with_control_characters_refused`](Self::with_control_characters_refused) | `false` | strict: refuses characters that a receiver may refuse (5.0, section 1.5.4; 3.1.1, section 1.5.3) |
 #[non_exhaustive]
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub struct DecodeOptions {
     pub(super) maximum_packet_size: u32,
     pub(super) sender: Option<Role>,

@@ -9,6 +9,7 @@ use crate::message::Message;
 
 /// A message that will not be delivered, with the reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(test, derive(Hash))]
 pub struct Dropped {
     /// Which one.
     pub handle: PublishHandle,
@@ -21,6 +22,7 @@ pub struct Dropped {
 /// Why a message was dropped.
 #[non_exhaustive]
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(test, derive(Hash))]
 pub enum DropReason {
     /// The peer has no session any more, so whether it had the message is unknown (MQTT-3.2.2-5 of
     /// 5.0).
@@ -47,9 +49,11 @@ impl fmt::Display for DropReason {
 
 /// In the order of dropping. Nothing is allocated while there is none.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct Unreported(Option<Box<List>>);
 
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 struct List {
     dropped: VecDeque<Dropped>,
     bytes: usize,

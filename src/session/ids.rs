@@ -8,6 +8,7 @@ use crate::types::PacketId;
 /// removal a pop at the front; nothing is allocated while it is empty, and two bytes an identifier
 /// bound it at 128 KiB whatever a peer does.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct IdSet {
     ids: VecDeque<u16>,
 }

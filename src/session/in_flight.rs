@@ -6,6 +6,7 @@ use crate::message::Message;
 use crate::time::Instant;
 use crate::types::PacketId;
 
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct Entry {
     pub(crate) id: PacketId,
     /// Counts against the peer's Receive Maximum: its PUBLISH went out on this connection
@@ -18,6 +19,7 @@ pub(crate) struct Entry {
     pub(crate) state: State,
 }
 
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) enum State {
     /// PUBLISH sent; PUBACK or PUBREC is due.
     Publish { message: Message, since: Instant },
@@ -33,6 +35,7 @@ pub(crate) enum State {
 /// each is chosen such that its slot, the low bits of the identifier, is free. Finding one is a
 /// mask and a compare however many are in flight, and identifiers rise until they wrap
 /// (MQTT-2.2.1-3, MQTT-2.2.1-4 of 5.0; MQTT-2.3.1-2, MQTT-2.3.1-4 of 3.1.1).
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct InFlight {
     /// Empty, or a power of two of slots, at most 65,536.
     slots: Vec<Option<Entry>>,

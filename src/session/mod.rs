@@ -82,6 +82,7 @@ pub enum PublishErrorReason {
 /// It lives in memory. Subscriptions, the will and the time at which it expires are not in here: a
 /// server application keeps these itself.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub struct Session {
     pub(crate) queue: Queue,
     pub(crate) in_flight: InFlight,

@@ -6,6 +6,7 @@ use alloc::collections::VecDeque;
 use crate::message::Message;
 use crate::time::Instant;
 
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct Queued {
     pub(crate) handle: u64,
     pub(crate) message: Message,
@@ -14,6 +15,7 @@ pub(crate) struct Queued {
 }
 
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct Queue {
     messages: VecDeque<Queued>,
     bytes: usize,
