@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::packet::DecodeOptions;
+use crate::types::Role;
 use crate::wire::MAXIMUM_PACKET_SIZE;
 
 /// Bounds and choices of one connection. Both roles use the same options; each doc says where a
@@ -37,9 +39,8 @@ pub struct Options {
     topic_alias_maximum: u16,
     automatic_topic_aliases: u16,
     manual_acknowledgement: bool,
-    answer_invalid_filters: bool,
-    control_characters_refused: bool,
-    accept_v31: bool,
+    /// What the decoder has to know, in its form: it is asked for with every packet.
+    decode: DecodeOptions,
 }
 
 impl Options {
@@ -61,9 +62,7 @@ impl Options {
             topic_alias_maximum: 0,
             automatic_topic_aliases: 0,
             manual_acknowledgement: false,
-            answer_invalid_filters: false,
-            control_characters_refused: false,
-            accept_v31: false,
+            decode: DecodeOptions::new(),
         }
     }
 
@@ -189,7 +188,7 @@ impl Options {
     /// no reaction.
     #[must_use]
     pub const fn with_answer_invalid_filters(mut self, answer: bool) -> Self {
-        self.answer_invalid_filters = answer;
+        self.decode = self.decode.with_unchecked_filters(answer);
         self
     }
 
@@ -198,7 +197,7 @@ impl Options {
     /// [`DecodeOptions`](crate::DecodeOptions::with_control_characters_refused). Default `false`.
     #[must_use]
     pub const fn with_control_characters_refused(mut self, refused: bool) -> Self {
-        self.control_characters_refused = refused;
+        self.decode = self.decode.with_control_characters_refused(refused);
         self
     }
 
@@ -207,7 +206,7 @@ impl Options {
     /// CONNECT is answered with CONNACK 0x01 (MQTT-3.1.2-2, in 3.1.1 and in 5.0).
     #[must_use]
     pub const fn with_accept_v31(mut self, accept: bool) -> Self {
-        self.accept_v31 = accept;
+        self.decode = self.decode.with_accept_v31(accept);
         self
     }
 
@@ -286,19 +285,42 @@ impl Options {
     /// See [`with_answer_invalid_filters`](Self::with_answer_invalid_filters).
     #[must_use]
     pub const fn answer_invalid_filters(&self) -> bool {
-        self.answer_invalid_filters
+        self.decode.unchecked_filters()
     }
 
     /// See [`with_control_characters_refused`](Self::with_control_characters_refused).
     #[must_use]
     pub const fn control_characters_refused(&self) -> bool {
-        self.control_characters_refused
+        self.decode.control_characters_refused()
     }
 
     /// See [`with_accept_v31`](Self::with_accept_v31).
     #[must_use]
     pub const fn accept_v31(&self) -> bool {
-        self.accept_v31
+        self.decode.accept_v31()
+    }
+
+    /// For the packets of that side, before its connection is open.
+    pub(crate) fn begin(&mut self, sender: Role) {
+        let maximum = match sender {
+            Role::Client => self.maximum_connect_size.min(self.maximum_packet_size),
+            Role::Server => self.maximum_packet_size,
+        };
+        self.decode = self
+            .decode
+            .with_sender(Some(sender))
+            .with_maximum_packet_size(maximum);
+    }
+
+    /// From CONNACK of success on.
+    pub(crate) fn open(&mut self) {
+        self.decode = self
+            .decode
+            .with_maximum_packet_size(self.maximum_packet_size);
+    }
+
+    pub(crate) const fn decode(&self) -> &DecodeOptions {
+        &self.decode
     }
 }
 

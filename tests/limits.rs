@@ -568,7 +568,7 @@ fn connection_sizes() {
         "{}",
         size_of::<ClientConnection>()
     );
-    assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
+    assert!(size_of::<Session>() <= 128, "{}", size_of::<Session>());
     assert!(size_of::<Message>() <= 64, "{}", size_of::<Message>());
 }
 

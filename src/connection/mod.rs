@@ -30,7 +30,7 @@ use inbound::Received;
 use timers::Timer;
 
 use crate::options::Options;
-use crate::packet::{Connect, DecodeOptions, Packet};
+use crate::packet::{Connect, Packet};
 use crate::session::{Dropped, Session, State};
 use crate::types::{PacketId, QoS, Role, Version};
 use crate::violation::DecodeError;
@@ -80,7 +80,6 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     pub(crate) session: Session,
     pub(crate) peer: PeerLimits,
-    decode_options: DecodeOptions,
     /// Whole packets that wait for the wire, messages excepted.
     control: Vec<u8>,
     /// There from the first QoS 1 or 2 message of the peer on.
@@ -134,28 +133,18 @@ fn next_connection() -> usize {
 }
 
 impl Core {
-    pub(crate) fn new(role: Role, version: Version, session: Session, options: Options) -> Self {
-        let (phase, maximum, sender) = match role {
-            Role::Client => (
-                Phase::Connecting,
-                options.maximum_packet_size(),
-                Role::Server,
-            ),
-            Role::Server => (
-                Phase::AwaitConnect,
-                options
-                    .maximum_connect_size()
-                    .min(options.maximum_packet_size()),
-                Role::Client,
-            ),
+    pub(crate) fn new(
+        role: Role,
+        version: Version,
+        session: Session,
+        mut options: Options,
+    ) -> Self {
+        let (phase, sender) = match role {
+            Role::Client => (Phase::Connecting, Role::Server),
+            Role::Server => (Phase::AwaitConnect, Role::Client),
         };
+        options.begin(sender);
         Self {
-            decode_options: DecodeOptions::new()
-                .with_maximum_packet_size(maximum)
-                .with_sender(Some(sender))
-                .with_unchecked_filters(options.answer_invalid_filters())
-                .with_control_characters_refused(options.control_characters_refused())
-                .with_accept_v31(options.accept_v31()),
             options,
             session,
             peer: PeerLimits::none(),
@@ -220,9 +209,7 @@ impl Core {
     pub(crate) fn open(&mut self, resumed: bool) {
         self.phase = Phase::Connected;
         self.asked = Asked::Accepted;
-        self.decode_options = self
-            .decode_options
-            .with_maximum_packet_size(self.options.maximum_packet_size());
+        self.options.open();
         let session = &mut self.session;
         let resumed = resumed && !session.ended;
         (session.ended, session.established) = (false, true);
@@ -317,7 +304,7 @@ impl Core {
         &self,
         input: &mut &'i [u8],
     ) -> Result<Option<Packet<'i>>, DecodeError> {
-        Packet::decode(self.version, &self.decode_options, input)
+        Packet::decode(self.version, self.options.decode(), input)
     }
 
     /// A peer that asks and does not read the answers is read no further; nor is one whose
