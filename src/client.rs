@@ -13,11 +13,13 @@ use crate::connection::{
 use crate::message::Message;
 use crate::options::Options;
 use crate::packet::{
-    Auth, Connack, Connect, Disconnect, Packet, Subscribe, Subscription, Unsubscribe,
+    Auth, Connack, Connect, Disconnect, Packet, Publish, Subscribe, Subscription, Unsubscribe,
 };
 use crate::property::Properties;
 use crate::reason::ReasonCode;
-use crate::session::{Entry, PublishError, PublishHandle, RequestHandle, Session, State};
+use crate::session::{
+    Entry, PublishError, PublishErrorReason, PublishHandle, RequestHandle, Session, State,
+};
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, Role, Version};
 use crate::violation::Violation;
@@ -146,8 +148,16 @@ impl ClientConnection {
     ///
     /// A peer that breaks a rule ends the connection: see [`closed`](Self::closed). From then on
     /// input is discarded.
+    #[inline]
     pub fn receive<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<ClientEvent<'i>> {
         self.core.begin_receive();
+        if input.is_empty() && self.core.has_nothing_to_report() {
+            return None;
+        }
+        self.receive_next(now, input)
+    }
+
+    fn receive_next<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<ClientEvent<'i>> {
         loop {
             if let Some(dropped) = self.core.take_dropped() {
                 return Some(ClientEvent::Dropped(dropped));
@@ -167,14 +177,32 @@ impl ClientConnection {
                 }
             };
             self.core.heard(now);
-            let event = match self.core.phase {
-                Phase::Connected => self.on_packet(packet),
-                _ => self.on_opening(now, packet),
+            // What a busy connection has many of: made where the caller wants it, since events are large.
+            let settled = match (self.core.phase, packet) {
+                (Phase::Connected, Packet::Publish(publish)) => {
+                    match self.core.on_publish(publish) {
+                        Ok(Some(taken)) => return Some(ClientEvent::Publish(taken.with(publish))),
+                        Ok(None) => Ok(None),
+                        Err(violation) => Err(violation),
+                    }
+                }
+                (Phase::Connected, Packet::Puback(ack)) => self.core.on_puback(ack),
+                (Phase::Connected, Packet::Pubrec(ack)) => self.core.on_pubrec(ack),
+                (Phase::Connected, Packet::Pubrel(ack)) => self.core.on_pubrel(ack),
+                (Phase::Connected, Packet::Pubcomp(ack)) => self.core.on_pubcomp(ack),
+                (phase, _) => match self.on_other(now, phase, packet) {
+                    Ok(Some(event)) => return Some(event),
+                    Ok(None) => Ok(None),
+                    Err(violation) => Err(violation),
+                },
             };
-            match event {
-                Ok(Some(event)) => return Some(event),
-                Ok(None) => {}
-                Err(violation) => self.core.violate(violation, packet.packet_type()),
+            match (settled, packet) {
+                (
+                    Ok(Some(handle)),
+                    Packet::Puback(ack) | Packet::Pubrec(ack) | Packet::Pubcomp(ack),
+                ) => return Some(ClientEvent::Published { handle, ack: *ack }),
+                (Ok(_), _) => {}
+                (Err(violation), _) => self.core.violate(violation, packet.packet_type()),
             }
         }
     }
@@ -236,26 +264,21 @@ impl ClientConnection {
         Ok(())
     }
 
-    fn on_packet<'i>(&mut self, packet: &Packet<'i>) -> Result<Option<ClientEvent<'i>>, Violation> {
-        let core = &mut self.core;
-        let (settled, ack) = match packet {
-            Packet::Publish(publish) => {
-                return Ok(core.on_publish(publish)?.map(ClientEvent::Publish));
-            }
-            Packet::Puback(ack) => (core.on_puback(ack)?, ack),
-            Packet::Pubrec(ack) => (core.on_pubrec(ack)?, ack),
-            Packet::Pubcomp(ack) => (core.on_pubcomp(ack)?, ack),
-            other => return self.on_other(other),
-        };
-        Ok(settled.map(|handle| ClientEvent::Published { handle, ack: *ack }))
+    #[inline(never)]
+    fn on_other<'i>(
+        &mut self,
+        now: Instant,
+        phase: Phase,
+        packet: &Packet<'i>,
+    ) -> Result<Option<ClientEvent<'i>>, Violation> {
+        match phase {
+            Phase::Connected => self.on_packet(packet),
+            _ => self.on_opening(now, packet),
+        }
     }
 
-    fn on_other<'i>(&mut self, packet: &Packet<'i>) -> Result<Option<ClientEvent<'i>>, Violation> {
+    fn on_packet<'i>(&mut self, packet: &Packet<'i>) -> Result<Option<ClientEvent<'i>>, Violation> {
         Ok(match packet {
-            Packet::Pubrel(ack) => {
-                self.core.on_pubrel(ack)?;
-                None
-            }
             Packet::Auth(auth) => {
                 self.core.check_auth(&auth.properties)?;
                 Some(ClientEvent::Auth(*auth))
@@ -425,6 +448,27 @@ impl ClientConnection {
         message: Message,
     ) -> Result<PublishHandle, PublishError> {
         self.core.publish(now, message)
+    }
+
+    /// [`publish`](Self::publish) and [`poll_transmit`](Self::poll_transmit) without a limit in one: appends to
+    /// `out` what has to go out before, and the message unless it has to wait for the server's Receive
+    /// Maximum. The message is given as a packet, and copied only if it waits or has to be kept until it
+    /// is acknowledged; one of QoS 0 that leaves at once takes no place in the session.
+    ///
+    /// DUP, Packet Identifier and Topic Alias in `publish` are not looked at: the connection writes
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish), and [`Invalid`](PublishErrorReason::Invalid) for what cannot be encoded.
+    /// With [`QueueFull`](PublishErrorReason::QueueFull) `out` may have got what had to go out before.
+    pub fn publish_into(
+        &mut self,
+        now: Instant,
+        publish: &Publish<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<PublishHandle, PublishErrorReason> {
+        self.core.publish_into(now, publish, out)
     }
 
     /// Acknowledges a message, in any order: acknowledgements leave in the order in which the

@@ -62,10 +62,10 @@ pub enum MessageError {
 }
 
 /// The length of a message's bytes. Properties that no packet holds are refused before they are copied.
-fn room(topic: usize, properties: usize, payload: usize) -> Result<usize, MessageError> {
+fn room(topic: usize, properties: usize, payload: usize) -> Result<usize, EncodeError> {
     let room = writer::total([topic, properties, payload]);
     if varint::value(properties).is_none() || isize::try_from(room).is_err() {
-        return Err(MessageError::Properties(EncodeError::PacketTooLarge));
+        return Err(EncodeError::PacketTooLarge);
     }
     Ok(room)
 }
@@ -108,6 +108,28 @@ impl Message {
         )
     }
 
+    /// Of a packet that can be encoded, save for what belongs to one hop.
+    pub(crate) fn from_checked(publish: &Publish<'_>) -> Result<Self, EncodeError> {
+        let Publish {
+            topic,
+            properties,
+            payload,
+            ..
+        } = *publish;
+        let mut message =
+            Self::build_checked(topic, properties, payload, None)?.with_qos(publish.qos);
+        message.retain = publish.retain;
+        message.message_expiry_interval = publish.message_expiry_interval;
+        if !publish.subscription_identifiers.is_empty() {
+            let identifiers = publish.subscription_identifiers.iter().collect();
+            message
+                .rare
+                .get_or_insert_default()
+                .subscription_identifiers = identifiers;
+        }
+        Ok(message)
+    }
+
     /// The message that a server publishes for a will (MQTT-3.1.2-8, in 3.1.1 and in 5.0).
     ///
     /// # Errors
@@ -131,18 +153,37 @@ impl Message {
         shared_payload: Option<Bytes>,
     ) -> Result<Self, MessageError> {
         check_name(topic)?;
-        // `check_name` holds the length to 65,535.
-        let topic_len = u16::try_from(topic.len()).map_err(|_| TopicError::TooLong)?;
-        let room = room(
-            topic.len(),
-            properties.encoded_len_forwardable(),
-            payload.len(),
-        )?;
-        let mut data = Vec::with_capacity(room);
-        data.extend_from_slice(topic.as_bytes());
-        let present = properties.write_forwardable(&mut data);
-        let properties_len = u32::try_from(data.len() - topic.len())
-            .map_err(|_| MessageError::Properties(EncodeError::PacketTooLarge))?;
+        Ok(Self::build_checked(
+            topic,
+            properties,
+            payload,
+            shared_payload,
+        )?)
+    }
+
+    /// The topic has been checked, too.
+    #[inline]
+    fn build_checked(
+        topic: &str,
+        properties: Properties<'_>,
+        payload: &[u8],
+        shared_payload: Option<Bytes>,
+    ) -> Result<Self, EncodeError> {
+        let topic_len = u16::try_from(topic.len()).map_err(|_| EncodeError::StringTooLong)?;
+        let mut data;
+        let mut present = 0;
+        let mut properties_len = 0;
+        if properties.is_empty() {
+            data = Vec::with_capacity(room(topic.len(), 0, payload.len())?);
+            data.extend_from_slice(topic.as_bytes());
+        } else {
+            let length = properties.encoded_len_forwardable();
+            data = Vec::with_capacity(room(topic.len(), length, payload.len())?);
+            data.extend_from_slice(topic.as_bytes());
+            present = properties.write_forwardable(&mut data);
+            properties_len =
+                u32::try_from(data.len() - topic.len()).map_err(|_| EncodeError::PacketTooLarge)?;
+        }
         data.extend_from_slice(payload);
         Ok(Self {
             data: Bytes::from(data),
@@ -391,7 +432,7 @@ mod tests {
     fn more_than_a_packet_or_an_address_space_holds() {
         assert_eq!(room(1, 268_435_455, 2), Ok(268_435_458));
         for (properties, payload) in [(268_435_456, 0), (usize::MAX, 0), (0, usize::MAX)] {
-            let too_large = Err(MessageError::Properties(EncodeError::PacketTooLarge));
+            let too_large = Err(EncodeError::PacketTooLarge);
             assert_eq!(room(1, properties, payload), too_large);
         }
     }

@@ -139,7 +139,7 @@ impl Core {
         }
         let expiry = disconnect.properties.session_expiry_interval();
         if let Some(expiry) = expiry {
-            let raised = self.connect_session_expiry_interval == 0 && expiry != 0;
+            let raised = self.session_is_brief && expiry != 0;
             if raised || self.role == Role::Server {
                 return Err(RequestError::SessionExpiry);
             }

@@ -228,6 +228,8 @@ pub(crate) struct PeerLimits {
     pub(crate) maximum_packet_size: u32,
     pub(crate) receive_maximum: u16,
     pub(crate) topic_alias_maximum: u16,
+    /// It asked for Response Information (MQTT-3.1.2-28 of 5.0).
+    pub(crate) response_information: bool,
     pub(crate) features: Features,
 }
 
@@ -248,6 +250,7 @@ impl PeerLimits {
             maximum_packet_size: crate::wire::MAXIMUM_PACKET_SIZE,
             receive_maximum: u16::MAX,
             topic_alias_maximum: 0,
+            response_information: false,
             features: Features {
                 maximum_qos: QoS::ExactlyOnce,
                 retain: true,
@@ -268,6 +271,7 @@ impl PeerLimits {
                 .min(none.maximum_packet_size),
             receive_maximum: properties.receive_maximum().unwrap_or(none.receive_maximum),
             topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            response_information: properties.request_response_information().unwrap_or(false),
             features: Features::from_properties(properties),
         }
     }

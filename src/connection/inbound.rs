@@ -3,10 +3,12 @@
 
 use alloc::collections::VecDeque;
 
+use bytes::Bytes;
+
 use super::{
     AckToken, AcknowledgeError, CloseCause, ConnectionNumber, Core, Incoming, Phase, RequestError,
 };
-use crate::packet::{Ack, Disconnect, Packet, Publish};
+use crate::packet::{Ack, Disconnect, Publish};
 use crate::property::Properties;
 use crate::reason::ReasonCode;
 use crate::session::{Entry, IdSet, PublishHandle, State};
@@ -46,10 +48,20 @@ struct Pending {
 
 impl Core {
     /// A message from the peer; `None`: the application has it already.
-    pub(crate) fn on_publish<'i>(
-        &mut self,
-        publish: &Publish<'i>,
-    ) -> Result<Option<Incoming<'i>>, Violation> {
+    #[inline]
+    pub(crate) fn on_publish(&mut self, publish: &Publish<'_>) -> Result<Option<Taken>, Violation> {
+        let is_plain = publish.packet_id.is_none()
+            && publish.topic_alias.is_none()
+            && (!publish.retain || self.role == Role::Client);
+        if is_plain {
+            // Whatever QoS and RETAIN are allowed, this is.
+            Ok(Some(Taken::default()))
+        } else {
+            self.take(publish)
+        }
+    }
+
+    fn take(&mut self, publish: &Publish<'_>) -> Result<Option<Taken>, Violation> {
         if self.role == Role::Server {
             let features = &self.peer.features;
             if publish.qos > features.maximum_qos {
@@ -73,21 +85,40 @@ impl Core {
         }
         let ack = match publish.packet_id {
             None => None,
+            Some(id)
+                if publish.qos == QoS::AtLeastOnce && !self.options.manual_acknowledgement() =>
+            {
+                self.take_automatically(id)?;
+                None
+            }
             Some(id) => match self.take_delivery(id, publish.qos)? {
                 Delivery::New => self.expect_acknowledgement(id, publish.qos),
                 Delivery::Again => return Ok(None),
             },
         };
-        Ok(Some(Incoming {
-            publish: *publish,
-            ack,
-            aliased,
-        }))
+        Ok(Some(Taken { ack, aliased }))
     }
 
     /// Messages whose acknowledgement is not given yet, or waits behind such a one.
     pub(super) fn pending(&self) -> usize {
         self.received.as_ref().map_or(0, |peer| peer.pending.len())
+    }
+
+    /// A QoS 1 message that is acknowledged before anything else is looked at: it takes no place among
+    /// what is open, but there must be one.
+    fn take_automatically(&mut self, id: PacketId) -> Result<(), Violation> {
+        if let Some(peer) = &self.received {
+            if peer.open.contains(id) {
+                return Err(Violation::PacketIdInUse);
+            }
+            if self.version == Version::V5
+                && peer.open.len() >= usize::from(self.options.receive_maximum())
+            {
+                return Err(Violation::ReceiveMaximumExceeded);
+            }
+        }
+        self.automatic = Some((id, QoS::AtLeastOnce));
+        Ok(())
     }
 
     /// Whether this is a message that the application has not had.
@@ -137,6 +168,13 @@ impl Core {
     }
 
     fn expect_acknowledgement(&mut self, id: PacketId, qos: QoS) -> Option<AckToken> {
+        if !self.options.manual_acknowledgement() {
+            // The application gets it now: should the connection end before PUBREC is sent, the
+            // peer sends it again and it must not be delivered twice.
+            self.session.received.insert(id);
+            self.automatic = Some((id, qos));
+            return None;
+        }
         let peer = self.received.get_or_insert_default();
         let index = u32::try_from(peer.pending.len()).unwrap_or(u32::MAX);
         let sequence = peer.first.wrapping_add(index);
@@ -146,18 +184,10 @@ impl Core {
             reason: None,
             superseded: false,
         });
-        if self.options.manual_acknowledgement() {
-            return Some(AckToken {
-                connection: self.connection,
-                sequence,
-            });
-        }
-        if qos == QoS::ExactlyOnce {
-            // The application gets it now: should the connection end before PUBREC is sent, the
-            // peer sends it again and it must not be delivered twice.
-            self.session.received.insert(id);
-        }
-        None
+        Some(AckToken {
+            connection: self.connection,
+            sequence,
+        })
     }
 
     pub(crate) fn acknowledge(
@@ -194,24 +224,26 @@ impl Core {
         Ok(())
     }
 
-    /// Gives every acknowledgement that is not given yet. True: there was something to give.
-    pub(super) fn acknowledge_all(&mut self) -> bool {
-        let Some(peer) = &mut self.received else {
-            return false;
-        };
-        for pending in &mut peer.pending {
-            pending.reason.get_or_insert(ReasonCode::Success);
+    /// What begins every `receive`: the application has had the last message, so its automatic
+    /// acknowledgement is due.
+    #[inline]
+    pub(crate) fn begin_receive(&mut self) {
+        if let Some((id, qos)) = self.automatic.take() {
+            // Nothing may follow DISCONNECT (MQTT-3.14.4-1, in 3.1.1 and in 5.0).
+            if self.phase == Phase::Connected {
+                let packet_type = match qos {
+                    QoS::ExactlyOnce => PacketType::Pubrec,
+                    _ => PacketType::Puback,
+                };
+                self.push_ack(packet_type, &Ack::new(id));
+            }
         }
-        !peer.pending.is_empty()
     }
 
     /// Puts the acknowledgements that are given on the wire, in the order of arrival.
     pub(super) fn flush_acknowledgements(&mut self) {
         while let Some((packet_type, ack)) = self.next_acknowledgement() {
-            self.push_ack(match packet_type {
-                PacketType::Pubrec => Packet::Pubrec(ack),
-                _ => Packet::Puback(ack),
-            });
+            self.push_ack(packet_type, &ack);
         }
     }
 
@@ -243,8 +275,8 @@ impl Core {
         }
     }
 
-    /// The peer has our PUBREC.
-    pub(crate) fn on_pubrel(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
+    /// The peer has our PUBREC. It settles no message of ours.
+    pub(crate) fn on_pubrel(&mut self, ack: &Ack<'_>) -> Result<Option<PublishHandle>, Violation> {
         self.check_problem_information(&ack.properties)?;
         let mut answer = Ack::new(ack.packet_id);
         if self.session.received.remove(ack.packet_id) {
@@ -260,8 +292,8 @@ impl Core {
             // 3.1.1 answers alike whether it knows the identifier or not (MQTT-4.3.3-2).
             answer.reason = ReasonCode::PacketIdentifierNotFound;
         }
-        self.push_ack(Packet::Pubcomp(answer));
-        Ok(())
+        self.push_ack(PacketType::Pubcomp, &answer);
+        Ok(None)
     }
 
     /// The message that PUBACK settles; `None`: late or never asked for, nothing to settle.
@@ -304,7 +336,7 @@ impl Core {
                 _ => return Err(Violation::AckUnexpected),
             },
         }
-        self.push_ack(Packet::Pubrel(answer));
+        self.push_ack(PacketType::Pubrel, &answer);
         Ok(None)
     }
 
@@ -323,15 +355,15 @@ impl Core {
 
     /// Ends an exchange of ours: the identifier and its place in the quota are free (5.0 §4.9).
     fn settle(&mut self, id: PacketId) -> Option<PublishHandle> {
-        let entry = self.session.in_flight.remove(id)?;
-        self.sent = self.sent.saturating_sub(u16::from(entry.counted));
-        (!entry.reported).then_some(PublishHandle(entry.handle))
+        let settled = self.session.in_flight.settle(id)?;
+        self.sent = self.sent.saturating_sub(u16::from(settled.counted));
+        settled.handle.map(PublishHandle)
     }
 
     /// The peer ends the connection.
     pub(crate) fn on_disconnect(&mut self, disconnect: &Disconnect<'_>) -> Result<(), Violation> {
         if let Some(expiry) = disconnect.properties.session_expiry_interval() {
-            if self.connect_session_expiry_interval == 0 && expiry != 0 {
+            if self.session_is_brief && expiry != 0 {
                 // Not a valid DISCONNECT, so the will stays due (5.0 §3.14.2.2.2).
                 return Err(Violation::SessionExpiryRaised);
             }
@@ -363,10 +395,14 @@ impl Core {
         Ok(())
     }
 
-    fn push_ack(&mut self, packet: Packet<'_>) {
-        // Four or five bytes. A server whose Maximum Packet Size is below that has said that it
-        // takes none (MQTT-3.2.2-15 of 5.0); a client with such a limit cannot even take CONNACK.
-        let _ = self.push_whole(packet);
+    /// One of the four acknowledgements. A server whose Maximum Packet Size is below its four or five
+    /// bytes has said that it takes none (MQTT-3.2.2-15 of 5.0); a client with such a limit cannot even
+    /// take CONNACK.
+    #[inline]
+    fn push_ack(&mut self, packet_type: PacketType, ack: &Ack<'static>) {
+        if ack.encoded_len(self.version) <= self.peer.maximum_packet_size as usize {
+            let _ = ack.write(packet_type, self.version, &mut self.control);
+        }
     }
 
     /// Server: one more request is with the application.
@@ -388,6 +424,24 @@ impl Core {
         match self.phase {
             Phase::Connected => Ok(()),
             _ => Err(RequestError::NotOpen),
+        }
+    }
+}
+
+/// What the event of a message has besides the packet.
+#[derive(Default)]
+pub(crate) struct Taken {
+    ack: Option<AckToken>,
+    aliased: Option<Bytes>,
+}
+
+impl Taken {
+    #[inline(always)]
+    pub(crate) fn with<'i>(self, publish: &Publish<'i>) -> Incoming<'i> {
+        Incoming {
+            publish: *publish,
+            ack: self.ack,
+            aliased: self.aliased,
         }
     }
 }

@@ -82,8 +82,10 @@ pub(crate) struct Core {
     pub(crate) peer: PeerLimits,
     /// Whole packets that wait for the wire, messages excepted.
     control: Vec<u8>,
-    /// There from the first QoS 1 or 2 message of the peer on.
+    /// There from the first QoS 2 message of the peer on, or QoS 1 with manual acknowledgement.
     received: Option<Box<Received>>,
+    /// The message that the next `receive` acknowledges.
+    automatic: Option<(PacketId, QoS)>,
     rare: Option<Box<Rare>>,
     closed: Option<Closed>,
     /// Opening of the connection; then, client: answer to a ping, server: keep alive.
@@ -93,8 +95,8 @@ pub(crate) struct Core {
     /// Tells this connection's tokens from those of any other.
     connection: ConnectionNumber,
     pub(crate) session_expiry_interval: u32,
-    /// What CONNECT said: it alone decides whether DISCONNECT may raise it (5.0 §3.14.2.2.2).
-    connect_session_expiry_interval: u32,
+    /// CONNECT said 0: it alone decides whether DISCONNECT may raise it (5.0 §3.14.2.2.2).
+    session_is_brief: bool,
     /// Our messages that count against the peer's Receive Maximum.
     sent: u16,
     pub(crate) keep_alive: u16,
@@ -111,8 +113,6 @@ pub(crate) struct Core {
     pub(crate) client_id_empty: bool,
     /// What the client asked for (MQTT-3.1.2-29 of 5.0).
     problem_information: bool,
-    /// The same (MQTT-3.1.2-28 of 5.0).
-    pub(crate) response_information: bool,
 }
 
 /// Tokens must not be taken by another connection, even of another session in another thread, so
@@ -150,13 +150,14 @@ impl Core {
             peer: PeerLimits::none(),
             control: Vec::new(),
             received: None,
+            automatic: None,
             rare: None,
             closed: None,
             deadline: Timer::OFF,
             ping: Timer::OFF,
             connection: ConnectionNumber(next_connection()),
             session_expiry_interval: 0,
-            connect_session_expiry_interval: 0,
+            session_is_brief: true,
             sent: 0,
             keep_alive: 0,
             open_requests: 0,
@@ -168,7 +169,6 @@ impl Core {
             will: None,
             client_id_empty: false,
             problem_information: true,
-            response_information: false,
         }
     }
 
@@ -190,15 +190,11 @@ impl Core {
             }
             _ => connect.properties.session_expiry_interval().unwrap_or(0),
         };
-        self.connect_session_expiry_interval = self.session_expiry_interval;
+        self.session_is_brief = self.session_expiry_interval == 0;
         self.problem_information = connect
             .properties
             .request_problem_information()
             .unwrap_or(true);
-        self.response_information = connect
-            .properties
-            .request_response_information()
-            .unwrap_or(false);
         if let Some(method) = connect.properties.authentication_method() {
             self.rare().authentication_method = Some(Box::from(method));
         }
@@ -272,16 +268,12 @@ impl Core {
         self.session.dropped.pop()
     }
 
-    /// What begins every `receive`: the application has had the last message, so its automatic
-    /// acknowledgement is due.
-    pub(crate) fn begin_receive(&mut self) {
-        // Nothing may follow DISCONNECT (MQTT-3.14.4-1, in 3.1.1 and in 5.0).
-        if self.phase == Phase::Connected
-            && !self.options.manual_acknowledgement()
-            && self.acknowledge_all()
-        {
-            self.flush_acknowledgements();
-        }
+    /// Whether `receive` has nothing to say without more input.
+    #[inline]
+    pub(crate) fn has_nothing_to_report(&self) -> bool {
+        self.phase == Phase::Connected
+            && self.session.queue.is_empty()
+            && self.session.dropped.is_empty()
     }
 
     /// Whether a packet is to be looked for in the input.

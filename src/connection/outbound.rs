@@ -8,12 +8,14 @@ use alloc::vec::Vec;
 use super::aliases::Chosen;
 use super::{Asked, Core, Phase};
 use crate::message::Message;
-use crate::packet::{Ack, Packet, Publish};
+use crate::packet::{Ack, Measure, Packet, Publish};
+use crate::property::Properties;
 use crate::session::{
     DropReason, Entry, PublishError, PublishErrorReason, PublishHandle, Queued, State,
 };
 use crate::time::Instant;
 use crate::types::{PacketId, QoS, Role, Version};
+use crate::wire::EncodeError;
 
 impl Core {
     pub(crate) fn publish(
@@ -28,11 +30,145 @@ impl Core {
         Err(PublishError { message, reason })
     }
 
-    fn check_message(&self, message: &Message) -> Result<(), PublishErrorReason> {
-        match (self.role, self.phase) {
-            (_, Phase::Connected) | (Role::Client, Phase::Connecting) => {}
-            _ => return Err(PublishErrorReason::NotOpen),
+    /// [`publish`](Self::publish) and [`poll_transmit`](Self::poll_transmit) in one. A message whose turn it
+    /// is becomes bytes where it lies.
+    pub(crate) fn publish_into(
+        &mut self,
+        now: Instant,
+        publish: &Publish<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<PublishHandle, PublishErrorReason> {
+        let mut packet = Publish {
+            dup: false,
+            // Any identifier, for the size.
+            packet_id: match publish.qos {
+                QoS::AtMostOnce => None,
+                _ => PacketId::new(1),
+            },
+            topic_alias: None,
+            ..*publish
+        };
+        let mut measure = self.check_publish(&mut packet)?;
+        if self.has_to_transmit() {
+            self.transmit(now, out, usize::MAX);
         }
+        let is_next = self.phase == Phase::Connected && !self.has_to_transmit();
+        if packet.qos == QoS::AtMostOnce {
+            if is_next {
+                self.write_now(now, &mut packet, &mut measure, out)?;
+                return Ok(PublishHandle(self.session.next_handle()));
+            }
+        } else if is_next && self.send_quota() > 0 {
+            let message = Message::from_checked(publish)?;
+            if !self.session.has_room(&message, &self.options) {
+                return Err(PublishErrorReason::QueueFull);
+            }
+            packet.packet_id = self.session.in_flight.vacant();
+            if let Some(id) = packet.packet_id {
+                self.write_now(now, &mut packet, &mut measure, out)?;
+                let handle = self.session.next_handle();
+                self.put_in_flight(id, handle, message, now);
+                return Ok(PublishHandle(handle));
+            }
+        }
+        let message = Message::from_checked(publish)?;
+        let queued = self.session.enqueue(now, message, &self.options);
+        queued.map_err(|error| error.reason)
+    }
+
+    /// As [`check_message`](Self::check_message), and whether it can be encoded at all.
+    #[inline]
+    fn check_publish(&self, packet: &mut Publish<'_>) -> Result<Measure, PublishErrorReason> {
+        self.check_open()?;
+        // What a client of an earlier version does not get is kept with the message.
+        packet.check(Version::V5)?;
+        if !packet.is_plain() {
+            self.check_properties(packet)?;
+        }
+        if self.role == Role::Client {
+            self.check_features(packet.qos, packet.retain)?;
+        }
+        let measure = packet.measure(self.version);
+        let (size, maximum) = (measure.packet_len(), self.peer.maximum_packet_size);
+        if size > maximum as usize {
+            return Err(PublishErrorReason::TooLarge { size, maximum });
+        }
+        Ok(measure)
+    }
+
+    #[inline(never)]
+    fn check_properties(&self, packet: &mut Publish<'_>) -> Result<(), PublishErrorReason> {
+        match (self.role, self.version) {
+            (Role::Client, _) if !packet.subscription_identifiers.is_empty() => {
+                Err(PublishErrorReason::SubscriptionIdentifiers)
+            }
+            (_, Version::V5) => Ok(()),
+            (Role::Client, _) => Err(PublishErrorReason::NeedsV5),
+            (Role::Server, _) => {
+                packet.message_expiry_interval = None;
+                packet.subscription_identifiers = (&[][..]).into();
+                packet.properties = Properties::new();
+                Ok(())
+            }
+        }
+    }
+
+    #[inline]
+    fn write_now(
+        &mut self,
+        now: Instant,
+        packet: &mut Publish<'_>,
+        measure: &mut Measure,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        if self.uses_aliases() {
+            let topic = packet.topic;
+            let chosen;
+            (*measure, chosen) = self.fit(packet);
+            packet.write_checked(self.version, measure, out)?;
+            if let Some(chosen) = chosen {
+                self.rare().outbound_aliases.sent(topic, chosen);
+            }
+        } else {
+            packet.write_checked(self.version, measure, out)?;
+        }
+        self.restart_ping(now);
+        Ok(())
+    }
+
+    /// A message has gone out for the first time.
+    fn put_in_flight(&mut self, id: PacketId, handle: u64, message: Message, since: Instant) {
+        self.sent += 1;
+        self.session.in_flight.insert(Entry {
+            id,
+            counted: true,
+            reported: false,
+            handle,
+            state: State::Publish { message, since },
+        });
+    }
+
+    fn check_open(&self) -> Result<(), PublishErrorReason> {
+        match (self.role, self.phase) {
+            (_, Phase::Connected) | (Role::Client, Phase::Connecting) => Ok(()),
+            _ => Err(PublishErrorReason::NotOpen),
+        }
+    }
+
+    /// What CONNACK said binds the client (MQTT-3.2.2-11, MQTT-3.2.2-14 of 5.0).
+    fn check_features(&self, qos: QoS, retain: bool) -> Result<(), PublishErrorReason> {
+        let features = &self.peer.features;
+        if qos > features.maximum_qos {
+            Err(PublishErrorReason::QosNotSupported)
+        } else if retain && !features.retain {
+            Err(PublishErrorReason::RetainNotSupported)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_message(&self, message: &Message) -> Result<(), PublishErrorReason> {
+        self.check_open()?;
         if self.role == Role::Client {
             if !message.subscription_identifiers().is_empty() {
                 return Err(PublishErrorReason::SubscriptionIdentifiers);
@@ -42,34 +178,34 @@ impl Core {
             {
                 return Err(PublishErrorReason::NeedsV5);
             }
+            self.check_features(message.qos(), message.retain())?;
         }
-        match self.refusal(message) {
-            None => Ok(()),
-            Some(DropReason::PacketTooLarge) => Err(PublishErrorReason::TooLarge {
-                size: self.size(message),
-                maximum: self.peer.maximum_packet_size,
-            }),
-            Some(_) if message.qos() > self.peer.features.maximum_qos => {
-                Err(PublishErrorReason::QosNotSupported)
-            }
-            Some(_) => Err(PublishErrorReason::RetainNotSupported),
+        if self.is_too_large(message) {
+            let (size, maximum) = (self.size(message), self.peer.maximum_packet_size);
+            return Err(PublishErrorReason::TooLarge { size, maximum });
         }
+        Ok(())
     }
 
     /// Why this peer gets no such message, be it new or of an earlier connection.
     pub(super) fn refusal(&self, message: &Message) -> Option<DropReason> {
-        // What CONNACK said binds the client (MQTT-3.2.2-11, MQTT-3.2.2-14 of 5.0).
-        let features = &self.peer.features;
-        let supported = self.role == Role::Server
-            || (message.qos() <= features.maximum_qos && (features.retain || !message.retain()));
-        if !supported {
+        if self.role == Role::Client
+            && self
+                .check_features(message.qos(), message.retain())
+                .is_err()
+        {
             return Some(DropReason::NotSupported);
         }
-        // MQTT-3.1.2-24, MQTT-3.2.2-15 of 5.0; to a client it counts as delivered then
-        // (MQTT-3.1.2-25). The size is taken only where it may matter.
+        self.is_too_large(message)
+            .then_some(DropReason::PacketTooLarge)
+    }
+
+    /// MQTT-3.1.2-24, MQTT-3.2.2-15 of 5.0; to a client it counts as delivered then (MQTT-3.1.2-25). The
+    /// size is taken only where it may matter.
+    fn is_too_large(&self, message: &Message) -> bool {
         let maximum = self.peer.maximum_packet_size as usize;
         let most = message.size() + 5 * message.subscription_identifiers().len() + MAXIMUM_OVERHEAD;
-        (most > maximum && self.size(message) > maximum).then_some(DropReason::PacketTooLarge)
+        most > maximum && self.size(message) > maximum
     }
 
     /// Bytes of the packet, without an alias.
@@ -112,13 +248,28 @@ impl Core {
         }
     }
 
+    #[inline]
     pub(crate) fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>, limit: usize) -> usize {
+        if self.has_to_transmit() {
+            self.transmit(now, out, limit)
+        } else {
+            0
+        }
+    }
+
+    /// Whether anything waits, be it for a quota.
+    #[inline]
+    fn has_to_transmit(&self) -> bool {
+        !self.control.is_empty() || !self.session.queue.is_empty() || !self.nothing_to_resend()
+    }
+
+    fn transmit(&mut self, now: Instant, out: &mut Vec<u8>, limit: usize) -> usize {
         let start = out.len();
         let mut room = Room { start, limit };
         if self.drain_control(out, &mut room) && self.phase == Phase::Connected {
             while self.send_again(now, out, &room) {}
             if self.nothing_to_resend() {
-                while self.send_queued(now, out, &room) {}
+                while !self.session.queue.is_empty() && self.send_queued(now, out, &room) {}
             }
         }
         let written = out.len() - start;
@@ -229,23 +380,7 @@ impl Core {
         };
         let expiry = remaining(message, *since, now).unwrap_or(None);
         let mut packet = self.packet(message, packet_id, false, expiry);
-        let mut chosen = self.choose_alias(message);
-        match chosen {
-            Some(Chosen::Known(alias)) => {
-                packet.topic = "";
-                packet.topic_alias = Some(alias);
-            }
-            Some(Chosen::Set(alias)) => packet.topic_alias = Some(alias),
-            None => {}
-        }
-        let mut measure = packet.measure(self.version);
-        if measure.packet_len() > self.peer.maximum_packet_size as usize {
-            // It fits without the alias, or it would have been dropped.
-            packet.topic = message.topic();
-            packet.topic_alias = None;
-            chosen = None;
-            measure = packet.measure(self.version);
-        }
+        let (measure, chosen) = self.fit(&mut packet);
         if !room.has(out, measure.packet_len()) {
             return false;
         }
@@ -262,31 +397,49 @@ impl Core {
             aliases.sent(queued.message.topic(), chosen);
         }
         if let Some(id) = packet_id {
-            self.sent += 1;
-            self.session.in_flight.insert(Entry {
-                id,
-                counted: true,
-                reported: false,
-                handle: queued.handle,
-                state: State::Publish {
-                    message: queued.message,
-                    since: queued.since,
-                },
-            });
+            self.put_in_flight(id, queued.handle, queued.message, queued.since);
         }
         true
     }
 
-    fn choose_alias(&self, message: &Message) -> Option<Chosen> {
-        let maximum = self
-            .options
-            .automatic_topic_aliases()
-            .min(self.peer.topic_alias_maximum);
+    /// Gives the packet an alias, unless it would not fit with one: it fits without.
+    fn fit(&self, packet: &mut Publish<'_>) -> (Measure, Option<Chosen>) {
+        let topic = packet.topic;
+        let chosen = self.choose_alias(topic);
+        match chosen {
+            Some(Chosen::Known(alias)) => {
+                packet.topic = "";
+                packet.topic_alias = Some(alias);
+            }
+            Some(Chosen::Set(alias)) => packet.topic_alias = Some(alias),
+            None => {}
+        }
+        let measure = packet.measure(self.version);
+        if chosen.is_none() || measure.packet_len() <= self.peer.maximum_packet_size as usize {
+            return (measure, chosen);
+        }
+        packet.topic = topic;
+        packet.topic_alias = None;
+        (packet.measure(self.version), None)
+    }
+
+    #[inline]
+    fn uses_aliases(&self) -> bool {
+        self.automatic_aliases() > 0
+    }
+
+    fn automatic_aliases(&self) -> u16 {
+        let ours = self.options.automatic_topic_aliases();
+        ours.min(self.peer.topic_alias_maximum)
+    }
+
+    fn choose_alias(&self, topic: &str) -> Option<Chosen> {
+        let maximum = self.automatic_aliases();
         if maximum == 0 {
             return None;
         }
         match &self.rare {
-            Some(rare) => rare.outbound_aliases.choose(message.topic(), maximum),
+            Some(rare) => rare.outbound_aliases.choose(topic, maximum),
             None => Some(Chosen::Set(1)),
         }
     }

@@ -52,7 +52,7 @@ impl<'a> Ack<'a> {
 
     /// Writes the packet in its shortest form.
     #[inline(always)]
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
         packet_type: PacketType,
         version: Version,
@@ -89,7 +89,7 @@ impl<'a> Ack<'a> {
         Ok(())
     }
 
-    pub(super) fn encoded_len(&self, version: Version) -> usize {
+    pub(crate) fn encoded_len(&self, version: Version) -> usize {
         writer::packet_len(self.remaining_length(self.properties.measure(version)))
     }
 

@@ -20,6 +20,7 @@ pub use connack::Connack;
 pub use connect::{Connect, Will};
 pub use decode_options::DecodeOptions;
 pub use disconnect::Disconnect;
+pub(crate) use publish::Measure;
 pub use publish::{Publish, SubscriptionIdentifiers};
 pub use start::{PacketStart, PayloadChunks, PublishHead};
 pub use subscribe::{

@@ -203,10 +203,10 @@ impl<'a> Publish<'a> {
     }
 
     /// The lengths that the packet will have.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn measure(&self, version: Version) -> Measure {
         let properties = match version {
-            Version::V5 => writer::total([
+            Version::V5 if !self.is_plain() => writer::total([
                 self.topic_alias.map_or(0, |_| 3),
                 self.message_expiry_interval.map_or(0, |_| 5),
                 self.subscription_identifiers.encoded_len(),
@@ -282,14 +282,14 @@ impl<'a> Publish<'a> {
 
     /// Whether it has nothing that only 5.0 has.
     #[inline(always)]
-    const fn is_plain(&self) -> bool {
+    pub(crate) const fn is_plain(&self) -> bool {
         self.topic_alias.is_none()
             && self.message_expiry_interval.is_none()
             && self.subscription_identifiers.is_empty()
             && self.properties.is_empty()
     }
 
-    pub(super) fn check(&self, version: Version) -> Result<(), EncodeError> {
+    pub(crate) fn check(&self, version: Version) -> Result<(), EncodeError> {
         self.check_front(version)?;
         if self.is_plain() {
             self.check_topic()

@@ -60,6 +60,11 @@ struct List {
 }
 
 impl Unreported {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |list| list.dropped.len())
     }
@@ -90,7 +95,13 @@ impl Unreported {
         }
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<Dropped> {
+        self.0.as_ref()?;
+        self.pop_one()
+    }
+
+    fn pop_one(&mut self) -> Option<Dropped> {
         let list = self.0.as_mut()?;
         let dropped = list.dropped.pop_front()?;
         list.bytes -= dropped.message.as_ref().map_or(0, Message::size);

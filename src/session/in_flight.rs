@@ -19,6 +19,13 @@ pub(crate) struct Entry {
     pub(crate) state: State,
 }
 
+/// What is left of an exchange that has ended.
+pub(crate) struct Settled {
+    /// None: the application was told already.
+    pub(crate) handle: Option<u64>,
+    pub(crate) counted: bool,
+}
+
 #[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) enum State {
     /// PUBLISH sent; PUBACK or PUBREC is due.
@@ -115,10 +122,31 @@ impl InFlight {
         let entry = self.slots.get_mut(slot)?.take()?;
         self.len -= 1;
         self.bytes -= entry.state.bytes();
+        self.give_back();
+        Some(entry)
+    }
+
+    /// Ends what is open under this identifier, which is free again.
+    pub(crate) fn settle(&mut self, id: PacketId) -> Option<Settled> {
+        let index = self.slot(id.get());
+        let slot = self.slots.get_mut(index)?;
+        let entry = slot.as_ref().filter(|entry| entry.id == id)?;
+        let settled = Settled {
+            handle: (!entry.reported).then_some(entry.handle),
+            counted: entry.counted,
+        };
+        self.len -= 1;
+        self.bytes -= entry.state.bytes();
+        // Where it lies: an entry is large.
+        *slot = None;
+        self.give_back();
+        Some(settled)
+    }
+
+    fn give_back(&mut self) {
         if self.len == 0 && self.slots.len() > KEPT {
             self.slots = Vec::new();
         }
-        Some(entry)
     }
 
     /// The identifier that the next [`insert`](Self::insert) will use; `None`: all 65,535 are in

@@ -20,6 +20,7 @@ pub(crate) use queue::{Queue, Queued};
 use crate::message::Message;
 use crate::options::Options;
 use crate::time::Instant;
+use crate::wire::EncodeError;
 
 /// Names one published message, from [`publish`](crate::ClientConnection::publish) to the event
 /// that settles it. Unique within a [`Session`] and its connections.
@@ -74,6 +75,9 @@ pub enum PublishErrorReason {
     /// A client sends no Subscription Identifier (MQTT-3.3.4-6 of 5.0).
     #[error("a client sends no subscription identifier")]
     SubscriptionIdentifiers,
+    /// It cannot be encoded: the topic or a property is not valid.
+    #[error(transparent)]
+    Invalid(#[from] EncodeError),
 }
 
 /// The state of one client's session, on either side of the connection (3.1.1 §4.1, 5.0 §4.1):
@@ -143,7 +147,7 @@ impl Session {
         Ok(PublishHandle(handle))
     }
 
-    fn has_room(&self, message: &Message, options: &Options) -> bool {
+    pub(crate) fn has_room(&self, message: &Message, options: &Options) -> bool {
         let messages = self.queue.len() + self.in_flight.len() + self.dropped.len();
         let bytes = self.queue.bytes() + self.in_flight.bytes() + self.dropped.bytes();
         messages < options.maximum_kept_messages() as usize

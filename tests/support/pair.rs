@@ -311,6 +311,16 @@ impl Pair {
         busy
     }
 
+    /// Puts on the wire what a test has transmitted itself.
+    pub(crate) fn carry_on(&mut self, from_client: bool, bytes: &[u8]) {
+        let wire = if from_client {
+            &mut self.to_server
+        } else {
+            &mut self.to_client
+        };
+        Self::put(wire, bytes, &self.setup, self.now);
+    }
+
     fn put(wire: &mut Wire, bytes: &[u8], setup: &Setup, now: Instant) {
         let bytes = match &mut wire.budget {
             Some(budget) => {
