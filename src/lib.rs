@@ -62,7 +62,7 @@ pub use connection::{
     RequestError, RequestToken,
 };
 pub use message::{Message, MessageError};
-pub use options::Options;
+pub use options::{Options, QueuePolicy};
 pub use packet::{
     Ack, Auth, Connack, Connect, DecodeOptions, Disconnect, Packet, PacketStart, PayloadChunks,
     Publish, PublishHead, ReasonCodes, Suback, Subscribe, Subscription, SubscriptionIdentifiers,

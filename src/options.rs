@@ -1,10 +1,27 @@
 //! What a connection accepts and how much it may hold: every bound in one place.
 
+use core::fmt;
 use core::time::Duration;
 
 use crate::packet::DecodeOptions;
 use crate::types::Role;
 use crate::wire::MAXIMUM_PACKET_SIZE;
+
+/// What happens to a message for which the session has no room, see
+/// [`with_queue_policy`](Options::with_queue_policy).
+#[non_exhaustive]
+#[derive(Copy, Clone, Debug, Eq, PartialEq, Default)]
+#[cfg_attr(test, derive(Hash))]
+pub enum QueuePolicy {
+    /// It is refused and handed back.
+    #[default]
+    Reject,
+    /// The messages that have waited longest make room for it, whatever their QoS.
+    DropOldest,
+    /// The messages of QoS 0 that have waited longest make room for it. Where those are not enough it
+    /// is refused: no message of QoS 1 or 2 is dropped.
+    DropQos0First,
+}
 
 /// Bounds and choices of one connection. Both roles use the same options; each doc says where a
 /// role differs.
@@ -24,7 +41,7 @@ use crate::wire::MAXIMUM_PACKET_SIZE;
 ///     .with_connect_timeout(Duration::from_secs(5));
 /// assert_eq!(options.receive_maximum(), 32);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[cfg_attr(test, derive(Hash))]
 pub struct Options {
     maximum_packet_size: u32,
@@ -38,6 +55,7 @@ pub struct Options {
     receive_maximum: u16,
     topic_alias_maximum: u16,
     automatic_topic_aliases: u16,
+    queue_policy: QueuePolicy,
     manual_acknowledgement: bool,
     /// What the decoder has to know, in its form: it is asked for with every packet.
     decode: DecodeOptions,
@@ -61,6 +79,7 @@ impl Options {
             receive_maximum: 1024,
             topic_alias_maximum: 0,
             automatic_topic_aliases: 0,
+            queue_policy: QueuePolicy::Reject,
             manual_acknowledgement: false,
             decode: DecodeOptions::new(),
         }
@@ -129,6 +148,22 @@ impl Options {
     #[must_use]
     pub const fn with_maximum_kept_bytes(mut self, bytes: u32) -> Self {
         self.maximum_kept_bytes = bytes;
+        self
+    }
+
+    /// What happens to a message for which there is no room within the two bounds above. Default
+    /// [`QueuePolicy::Reject`].
+    ///
+    /// Only what waits to be sent for the first time makes room, and only where that makes enough:
+    /// else, as for a message that is larger than `maximum_kept_bytes` by itself, nothing is dropped
+    /// and the new message is refused. What is dropped is reported as
+    /// [`DropReason::QueueFull`](crate::DropReason::QueueFull), by its handle alone: the message is
+    /// gone at once, or it would still take the room. At most `maximum_kept_messages` such reports
+    /// wait; where there are more, messages are refused until some are taken. Finding a message of
+    /// QoS 0 is linear in the length of the queue.
+    #[must_use]
+    pub const fn with_queue_policy(mut self, policy: QueuePolicy) -> Self {
+        self.queue_policy = policy;
         self
     }
 
@@ -246,6 +281,12 @@ impl Options {
         self.maximum_kept_bytes
     }
 
+    /// See [`with_queue_policy`](Self::with_queue_policy).
+    #[must_use]
+    pub const fn queue_policy(&self) -> QueuePolicy {
+        self.queue_policy
+    }
+
     /// See [`with_maximum_reply_bytes`](Self::with_maximum_reply_bytes).
     #[must_use]
     pub const fn maximum_reply_bytes(&self) -> u32 {
@@ -321,6 +362,24 @@ impl Options {
 
     pub(crate) const fn decode(&self) -> &DecodeOptions {
         &self.decode
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        macro_rules! fields {
+            ($($name:ident)*) => {
+                f.debug_struct("Options")
+                    $(.field(stringify!($name), &self.$name()))*
+                    .finish()
+            };
+        }
+        fields! {
+            receive_maximum maximum_packet_size topic_alias_maximum automatic_topic_aliases
+            maximum_kept_messages maximum_kept_bytes queue_policy maximum_reply_bytes
+            maximum_open_requests manual_acknowledgement connect_timeout ping_timeout
+            maximum_connect_size answer_invalid_filters control_characters_refused accept_v31
+        }
     }
 }
 

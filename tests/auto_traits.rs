@@ -32,6 +32,7 @@ fn everything_is_send_and_sync() {
     owned::<RequestHandle>();
     owned::<Dropped>();
     owned::<DropReason>();
+    owned::<QueuePolicy>();
     owned::<Closed>();
     owned::<CloseCause>();
     owned::<PacketId>();

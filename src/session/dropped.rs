@@ -13,7 +13,8 @@ use crate::message::Message;
 pub struct Dropped {
     /// Which one.
     pub handle: PublishHandle,
-    /// The message; `None` where the peer had taken it already (QoS 2 after PUBREC).
+    /// The message; `None` where the peer had taken it already (QoS 2 after PUBREC), or where it had to
+    /// make room ([`DropReason::QueueFull`]).
     pub message: Option<Message>,
     /// Why.
     pub reason: DropReason,
@@ -34,6 +35,8 @@ pub enum DropReason {
     /// The server turned out not to take its QoS or its RETAIN flag (MQTT-3.2.2-11 and
     /// MQTT-3.2.2-14 of 5.0).
     NotSupported,
+    /// It made room for a newer one, as [`QueuePolicy`](crate::QueuePolicy) asks.
+    QueueFull,
 }
 
 impl fmt::Display for DropReason {
@@ -43,6 +46,7 @@ impl fmt::Display for DropReason {
             Self::PacketTooLarge => "larger than the peer takes",
             Self::Expired => "expired",
             Self::NotSupported => "the server does not take its QoS or RETAIN flag",
+            Self::QueueFull => "it made room for a newer message",
         })
     }
 }
@@ -57,6 +61,8 @@ pub(crate) struct Unreported(Option<Box<List>>);
 struct List {
     dropped: VecDeque<Dropped>,
     bytes: usize,
+    /// How many made room for others.
+    for_room: usize,
 }
 
 impl Unreported {
@@ -69,6 +75,11 @@ impl Unreported {
         self.0.as_ref().map_or(0, |list| list.dropped.len())
     }
 
+    /// Those that made room for others: they have a bound of their own, or they would still take it.
+    pub(crate) fn for_room(&self) -> usize {
+        self.0.as_ref().map_or(0, |list| list.for_room)
+    }
+
     /// Of the messages, as [`Message::size`] counts.
     pub(crate) fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |list| list.bytes)
@@ -77,6 +88,7 @@ impl Unreported {
     pub(crate) fn push(&mut self, handle: u64, message: Option<Message>, reason: DropReason) {
         let list = self.0.get_or_insert_default();
         list.bytes += message.as_ref().map_or(0, Message::size);
+        list.for_room += usize::from(reason == DropReason::QueueFull);
         list.dropped.push_back(Dropped {
             handle: PublishHandle(handle),
             message,
@@ -105,6 +117,7 @@ impl Unreported {
         let list = self.0.as_mut()?;
         let dropped = list.dropped.pop_front()?;
         list.bytes -= dropped.message.as_ref().map_or(0, Message::size);
+        list.for_room -= usize::from(dropped.reason == DropReason::QueueFull);
         if list.dropped.is_empty() {
             self.0 = None;
         }

@@ -18,8 +18,9 @@ pub(crate) use in_flight::{Entry, InFlight, State};
 pub(crate) use queue::{Queue, Queued};
 
 use crate::message::Message;
-use crate::options::Options;
+use crate::options::{Options, QueuePolicy};
 use crate::time::Instant;
+use crate::types::QoS;
 use crate::wire::EncodeError;
 
 /// Names one published message, from [`publish`](crate::ClientConnection::publish) to the event
@@ -124,15 +125,15 @@ impl Session {
     /// # Errors
     ///
     /// [`maximum_kept_messages`](Options::with_maximum_kept_messages) or
-    /// [`maximum_kept_bytes`](Options::with_maximum_kept_bytes) of `options` is reached; the message
-    /// comes back. Whether the client takes a packet of that size shows when it is back.
+    /// [`maximum_kept_bytes`](Options::with_maximum_kept_bytes) of `options` is reached, and its
+    /// [policy](Options::with_queue_policy) makes no room; the message comes back. Whether the client takes a packet of that size shows when it is back.
     pub fn enqueue(
         &mut self,
         now: Instant,
         message: Message,
         options: &Options,
     ) -> Result<PublishHandle, PublishError> {
-        if !self.has_room(&message, options) {
+        if !self.has_room(&message, options) && !self.make_room(&message, options) {
             return Err(PublishError {
                 message,
                 reason: PublishErrorReason::QueueFull,
@@ -148,10 +149,64 @@ impl Session {
     }
 
     pub(crate) fn has_room(&self, message: &Message, options: &Options) -> bool {
-        let messages = self.queue.len() + self.in_flight.len() + self.dropped.len();
-        let bytes = self.queue.bytes() + self.in_flight.bytes() + self.dropped.bytes();
+        self.has_room_without(0, 0, message, options)
+    }
+
+    /// As if this much less were kept.
+    fn has_room_without(
+        &self,
+        fewer: usize,
+        fewer_bytes: usize,
+        message: &Message,
+        options: &Options,
+    ) -> bool {
+        let reports = self.dropped.len() - self.dropped.for_room();
+        let messages = self.queue.len() + self.in_flight.len() + reports - fewer;
+        let bytes =
+            self.queue.bytes() + self.in_flight.bytes() + self.dropped.bytes() - fewer_bytes;
         messages < options.maximum_kept_messages() as usize
             && bytes.saturating_add(message.size()) <= options.maximum_kept_bytes() as usize
+    }
+
+    /// Drops what the policy lets make room. False: that would not be enough, and nothing is dropped.
+    #[cold]
+    fn make_room(&mut self, message: &Message, options: &Options) -> bool {
+        let policy = options.queue_policy();
+        let gives_way = |queued: &Queued| match policy {
+            QueuePolicy::Reject => false,
+            QueuePolicy::DropOldest => true,
+            QueuePolicy::DropQos0First => queued.message.qos() == QoS::AtMostOnce,
+        };
+        if message.size() > options.maximum_kept_bytes() as usize {
+            return false;
+        }
+        let (mut messages, mut bytes) = (0, 0);
+        for queued in self.queue.iter().filter(|queued| gives_way(queued)) {
+            if self.has_room_without(messages, bytes, message, options) {
+                break;
+            }
+            messages += 1;
+            bytes += queued.message.size();
+        }
+        let reports = self.dropped.for_room() + messages;
+        if !self.has_room_without(messages, bytes, message, options)
+            || reports > options.maximum_kept_messages() as usize
+        {
+            return false;
+        }
+        for _ in 0..messages {
+            if let Some(queued) = self.queue.remove_first(gives_way) {
+                self.dropped
+                    .push(queued.handle, None, DropReason::QueueFull);
+            }
+        }
+        true
+    }
+
+    /// The next message that will not be delivered, as a connection would report it: for a session
+    /// that waits long for its next connection.
+    pub fn take_dropped(&mut self) -> Option<Dropped> {
+        self.dropped.pop()
     }
 
     /// Whether the peer has this session, or may have it: a CONNECT that would make one went out and

@@ -47,6 +47,18 @@ impl Queue {
         self.messages.front()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Queued> {
+        self.messages.iter()
+    }
+
+    /// Takes out the first message for which this holds.
+    pub(crate) fn remove_first(&mut self, chosen: impl FnMut(&Queued) -> bool) -> Option<Queued> {
+        let index = self.messages.iter().position(chosen)?;
+        let queued = self.messages.remove(index)?;
+        self.bytes -= queued.message.size();
+        Some(queued)
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Queued> {
         let queued = self.messages.pop_front()?;
         self.bytes -= queued.message.size();

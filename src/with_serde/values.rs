@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use serde::de::{self, Deserialize, Deserializer, Unexpected};
 use serde::ser::{Serialize, Serializer};
 
+use crate::options::QueuePolicy;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, QoS, RetainHandling, Role, Version};
@@ -72,6 +73,8 @@ texts! {
     Role, [Role::Client, Role::Server].into_iter(), Role::to_string, "`client` or `server`";
     PacketType, (0..=15).filter_map(PacketType::from_u8), PacketType::to_string,
         "the name of a control packet, such as `PUBLISH`";
+    QueuePolicy, [QueuePolicy::Reject, QueuePolicy::DropOldest, QueuePolicy::DropQos0First].into_iter(),
+        |policy: &QueuePolicy| format!("{policy:?}"), "the name of a variant, such as `DropOldest`";
     // The numbers of the variants shift as variants are added.
     Violation, Violation::ALL.iter().copied(), name, "the name of a variant, such as `QosInvalid`";
 }
