@@ -1,4 +1,4 @@
-//! Decoding and encoding take no memory but the caller's.
+//! Decoding and encoding take no memory but the caller's, and a message no more than what keeps it.
 #![allow(unsafe_code)] // a global allocator cannot be written without
 
 #[path = "support/generate.rs"]
@@ -17,8 +17,9 @@ use proptest::prelude::RngCore;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use samples::samples;
 use sansio_mqtt::{
-    DecodeOptions, EncodeError, MAXIMUM_REMAINING_LENGTH, Packet, PacketStart, Properties, Publish,
-    PublishHead, TopicFilter, TopicName, Version,
+    ClientConnection, ClientEvent, Connack, Connect, DecodeOptions, EncodeError, Instant,
+    MAXIMUM_REMAINING_LENGTH, Options, Packet, PacketStart, Properties, Publish, PublishHead, QoS,
+    ReasonCode, ServerConnection, ServerEvent, Session, TopicFilter, TopicName, Version,
 };
 
 thread_local! {
@@ -305,4 +306,81 @@ fn topics() {
         assert!(TopicFilter::new(Version::V5, "a+").is_err());
     });
     assert_eq!(count, 0);
+}
+
+/// Two connections with an exchange behind them, which has made them what memory they keep.
+fn connected(version: Version) -> (ClientConnection, ServerConnection) {
+    let now = Instant::ZERO;
+    let connect = Connect::new(version, "c");
+    let client = ClientConnection::new(now, &connect, Session::new(), Options::new());
+    let mut client = client.expect("CONNECT");
+    let mut server = ServerConnection::new(now, Options::new());
+    let mut bytes = Vec::new();
+    client.poll_transmit(now, &mut bytes, usize::MAX);
+    let event = server.receive(now, &mut &bytes[..]);
+    assert!(matches!(event, Some(ServerEvent::Connect(_))));
+    server
+        .accept(now, None, &Connack::new(ReasonCode::Success))
+        .expect("CONNACK");
+    bytes.clear();
+    server.poll_transmit(now, &mut bytes, usize::MAX);
+    let event = client.receive(now, &mut &bytes[..]);
+    assert!(matches!(event, Some(ClientEvent::Connack(_))));
+    (client, server)
+}
+
+#[test]
+fn messages_in_a_steady_state() {
+    let now = Instant::ZERO;
+    for version in [Version::V311, Version::V5] {
+        let (mut client, mut server) = connected(version);
+        let (mut up, mut down) = (Vec::with_capacity(1024), Vec::with_capacity(1024));
+        let mut exchange = |qos: QoS, from_client: bool| {
+            let publish = Publish {
+                qos,
+                ..Publish::new("sensors/7/temperature", b"21.5")
+            };
+            let sent = if from_client {
+                client.publish_into(now, &publish, &mut up).map(drop)
+            } else {
+                server.publish_into(now, &publish, &mut down).map(drop)
+            };
+            assert_eq!(sent, Ok(()));
+            let mut events = 0;
+            while !up.is_empty() || !down.is_empty() {
+                let mut input = &up[..];
+                while server.receive(now, &mut input).is_some() {
+                    events += 1;
+                }
+                up.clear();
+                let mut input = &down[..];
+                while client.receive(now, &mut input).is_some() {
+                    events += 1;
+                }
+                down.clear();
+                client.poll_transmit(now, &mut up, usize::MAX);
+                server.poll_transmit(now, &mut down, usize::MAX);
+            }
+            events
+        };
+        let kinds = [
+            (QoS::AtMostOnce, 1, 0),
+            (QoS::AtLeastOnce, 2, 1),
+            (QoS::ExactlyOnce, 2, 1),
+        ];
+        for (qos, events, most) in kinds {
+            for from_client in [true, false] {
+                for _ in 0..20 {
+                    assert_eq!(exchange(qos, from_client), events);
+                }
+                let (_, count) = allocations(|| {
+                    for _ in 0..1_000 {
+                        exchange(qos, from_client);
+                    }
+                });
+                // The message that is kept, and nothing else.
+                assert_eq!(count, 1_000 * most, "{version} {qos:?} {from_client}");
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 mod alloc;
 mod chart;
+mod engines;
 mod inputs;
 mod measure;
 mod peer;
@@ -45,6 +46,9 @@ struct Arguments {
     /// Instead of timing, count what each crate gets wrong of the vectors in this folder, such as `spec-vectors/codec`.
     #[arg(long)]
     vectors: Option<PathBuf>,
+    /// Instead of packets, time whole exchanges through the state machines.
+    #[arg(long)]
+    engines: bool,
     /// Draw the comparison into this SVG file.
     #[arg(long)]
     chart: Option<PathBuf>,
@@ -83,7 +87,9 @@ pub(crate) type Results = BTreeMap<(u8, usize, &'static str), Entry>;
 fn main() {
     let arguments = Arguments::parse();
     // A crate that panics on a packet cannot do it, and is left out.
-    std::panic::set_hook(Box::new(|_| {}));
+    if !arguments.engines {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
     if let Some(Hidden::Count {
         name,
         version,
@@ -101,6 +107,10 @@ fn main() {
                 std::process::exit(1);
             }
         }
+        return;
+    }
+    if arguments.engines {
+        print!("{}", engines::table(arguments.rounds));
         return;
     }
     let chosen = |name: &str| {

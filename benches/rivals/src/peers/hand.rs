@@ -7,11 +7,11 @@ use crate::peer::{Peer, SliceIn, black_box, slice_in};
 type Checked<T> = Result<T, &'static str>;
 
 pub(crate) struct Publish<'a> {
-    topic: &'a str,
-    packet_id: u16,
-    flags: u8,
-    properties: &'a [u8],
-    payload: &'a [u8],
+    pub(crate) topic: &'a str,
+    pub(crate) packet_id: u16,
+    pub(crate) flags: u8,
+    pub(crate) properties: &'a [u8],
+    pub(crate) payload: &'a [u8],
 }
 
 pub(crate) enum Packet<'a> {
@@ -157,7 +157,7 @@ fn property_block<'a>(rest: &mut &'a [u8]) -> Checked<&'a [u8]> {
 
 /// The packet at the beginning, and its length.
 #[inline(always)]
-fn parse<const V: u8>(bytes: &[u8]) -> Checked<Option<(Packet<'_>, usize)>> {
+pub(crate) fn parse<const V: u8>(bytes: &[u8]) -> Checked<Option<(Packet<'_>, usize)>> {
     let Some((first, header, remaining)) = fixed_header(bytes)? else {
         return Ok(None);
     };
@@ -210,7 +210,7 @@ fn parse<const V: u8>(bytes: &[u8]) -> Checked<Option<(Packet<'_>, usize)>> {
 }
 
 #[inline(always)]
-fn write_publish<const V: u8>(out: &mut Vec<u8>, publish: &Publish<'_>) {
+pub(crate) fn write_publish<const V: u8>(out: &mut Vec<u8>, publish: &Publish<'_>) {
     let id = publish.flags & 6 != 0;
     let properties = publish.properties.len();
     let mut length = 2 + publish.topic.len() + publish.payload.len();
