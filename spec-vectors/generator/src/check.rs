@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// Each kind of file: the folder, the schema.
-const KINDS: [(&str, &str); 3] = [
+const KINDS: [(&str, &str); 4] = [
     ("codec", "codec.schema.json"),
     ("topics", "topics.schema.json"),
     ("statements", "statements.schema.json"),
+    ("traces", "traces.schema.json"),
 ];
 
 /// The faults that were found.
@@ -46,15 +47,17 @@ pub fn run(root: &Path, generated: &BTreeMap<String, String>) -> Result<(), Stri
                 let text: String = error.to_string().chars().take(200).collect();
                 report.fault(format!("{name}: {}: {text}", error.instance_path()));
             }
-            let vectors = file["vectors"].as_array().into_iter().flatten();
-            for vector in vectors {
+            let vectors = file["vectors"].as_array().or(file["traces"].as_array());
+            for vector in vectors.into_iter().flatten() {
                 let id = vector["id"].as_str().unwrap_or_default();
                 if !ids.insert(id.to_owned()) {
                     report.fault(format!("{name}: {id}: a second vector of this name"));
                 }
                 cited(&mut report, id, vector, &file["version"], &known);
-                if folder == "codec" {
-                    codec(&mut report, &name, &file, vector, &mut bytes);
+                match folder {
+                    "codec" => codec(&mut report, &name, &file, vector, &mut bytes),
+                    "traces" => trace(&mut report, &name, vector),
+                    _ => {}
                 }
             }
         }
@@ -80,7 +83,7 @@ pub fn run(root: &Path, generated: &BTreeMap<String, String>) -> Result<(), Stri
     }
     match report.0.len() {
         0 => {
-            println!("{} vectors, no faults", ids.len());
+            println!("{} vectors and traces, no faults", ids.len());
             Ok(())
         }
         count => Err(format!("{count} faults")),
@@ -122,6 +125,24 @@ fn codec(
     let key = (version.to_owned(), direction.to_owned(), all);
     if let Some(other) = bytes.insert(key, id.to_owned()) {
         report.fault(format!("{id}: the bytes of {other}"));
+    }
+}
+
+/// What the schema cannot say of a trace: where it stands, and that it cites in each of its versions.
+fn trace(report: &mut Report, name: &str, trace: &Value) {
+    let id = trace["id"].as_str().unwrap_or_default();
+    let folder = name.trim_end_matches(".json");
+    if !id.starts_with(&format!("{folder}/")) {
+        report.fault(format!("{name}: {id}: not where its id says"));
+    }
+    let cites = trace["statements"].as_object().into_iter().flatten();
+    let cites: Vec<&str> = cites.map(|(version, _)| &version[..]).collect();
+    let versions = trace["versions"].as_array().into_iter().flatten();
+    let versions: Vec<&str> = versions.filter_map(Value::as_str).collect();
+    if cites != versions {
+        report.fault(format!(
+            "{id}: versions {versions:?}, statements of {cites:?}"
+        ));
     }
 }
 

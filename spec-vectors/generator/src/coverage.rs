@@ -38,13 +38,14 @@ pub fn run(root: &Path) {
 /// The files as they should be, by their path below `root`, and what there is to tell.
 pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> {
     let topics = cited_in(root, "topics")?;
+    let traces = cited_in(root, "traces")?;
     let (mut files, mut table, mut report) = (BTreeMap::new(), head(), String::new());
     for version in VERSIONS {
         let path = format!("statements/{version}.json");
         let mut file = read(&root.join(&path))?;
         let codec = cited_in(root, &format!("codec/{version}"))?;
         let rules = file["statements"].as_array_mut().ok_or("no statements")?;
-        let mut counts = BTreeMap::<_, [usize; 3]>::new();
+        let mut counts = BTreeMap::<_, [usize; 4]>::new();
         for rule in rules.iter_mut() {
             let id = text(rule, "id");
             let of = |cited: &Citations| {
@@ -55,6 +56,7 @@ pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> 
             };
             rule["evidence"]["vectors"] = json!(of(&codec));
             rule["evidence"]["topics"] = json!(of(&topics));
+            rule["evidence"]["traces"] = json!(of(&traces));
             let shown = rule["evidence"]
                 .as_object()
                 .is_some_and(|kinds| kinds.values().any(|kind| *kind != json!([])));
@@ -62,7 +64,9 @@ pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> 
                 .as_str()
                 .is_none_or(|kind| kind == "open");
             let column = if shown { 0 } else { 1 + usize::from(open) };
-            counts.entry(text(rule, "layer")).or_default()[column] += 1;
+            let counts = counts.entry(text(rule, "layer")).or_default();
+            counts[column] += 1;
+            counts[3] += usize::from(rule["evidence"]["traces"] != json!([]));
             if column == 2 {
                 let reason = rule["reason"]["text"]
                     .as_str()
@@ -71,13 +75,13 @@ pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> 
             }
         }
         files.insert(path, render(&file)?);
-        let mut total = [0; 3];
+        let mut total = [0; 4];
         for layer in LAYERS {
             let Some(row) = counts.get(layer) else {
                 continue;
             };
             line(&mut table, version, layer, *row);
-            (0..3).for_each(|column| total[column] += row[column]);
+            (0..4).for_each(|column| total[column] += row[column]);
         }
         line(&mut table, version, "all", total);
     }
@@ -98,13 +102,18 @@ pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> 
 }
 
 fn head() -> String {
-    "| version | layer | shown | excused | open |\n|---|---|--:|--:|--:|\n".into()
+    "| version | layer | shown | excused | open | by a trace |\n|---|---|--:|--:|--:|--:|\n".into()
 }
 
-fn line(table: &mut String, version: &str, layer: &str, [shown, excused, open]: [usize; 3]) {
+fn line(
+    table: &mut String,
+    version: &str,
+    layer: &str,
+    [shown, excused, open, traced]: [usize; 4],
+) {
     let _ = writeln!(
         table,
-        "| {version} | {layer} | {shown} | {excused} | {open} |"
+        "| {version} | {layer} | {shown} | {excused} | {open} | {traced} |"
     );
 }
 
@@ -121,8 +130,9 @@ fn cited_in(root: &Path, directory: &str) -> Result<Citations, String> {
     paths.sort();
     for path in paths {
         let file = read(&path)?;
-        for vector in list(&file["vectors"]) {
-            // A vector of topics cites for each version by itself: the ids mean other statements there.
+        let vectors = list(&file["vectors"]).iter().chain(list(&file["traces"]));
+        for vector in vectors {
+            // A vector of topics and a trace cite for each version by itself: the ids mean other statements there.
             let cited: Vec<(String, &Value)> = match &vector["statements"] {
                 Value::Object(versions) => versions
                     .iter()
