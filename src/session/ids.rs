@@ -21,15 +21,23 @@ impl IdSet {
     }
 
     pub(crate) fn contains(&self, id: PacketId) -> bool {
-        self.position(id).is_ok()
+        self.ids.as_ref().is_some_and(|ids| {
+            // What is asked for is mostly beyond the last.
+            ids.back().is_some_and(|&last| last >= id.get()) && ids.binary_search(&id.get()).is_ok()
+        })
     }
 
     /// False: it was there already.
     pub(crate) fn insert(&mut self, id: PacketId) -> bool {
-        match self.position(id) {
+        let ids = self.ids.get_or_insert_default();
+        if ids.back().is_none_or(|&last| last < id.get()) {
+            ids.push_back(id.get());
+            return true;
+        }
+        match ids.binary_search(&id.get()) {
             Ok(_) => false,
             Err(position) => {
-                self.ids.get_or_insert_default().insert(position, id.get());
+                ids.insert(position, id.get());
                 true
             }
         }
@@ -37,27 +45,21 @@ impl IdSet {
 
     /// False: it was not there.
     pub(crate) fn remove(&mut self, id: PacketId) -> bool {
-        match self.position(id) {
-            Ok(position) => self
-                .ids
-                .as_mut()
-                .is_some_and(|ids| ids.remove(position).is_some()),
+        let Some(ids) = &mut self.ids else {
+            return false;
+        };
+        if ids.front() == Some(&id.get()) {
+            ids.pop_front();
+            return true;
+        }
+        match ids.binary_search(&id.get()) {
+            Ok(position) => ids.remove(position).is_some(),
             Err(_) => false,
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.ids = None;
-    }
-
-    fn position(&self, id: PacketId) -> Result<usize, usize> {
-        let ids = self.ids.as_ref().ok_or(0usize)?;
-        match ids.back() {
-            None => Err(0),
-            Some(&last) if last < id.get() => Err(ids.len()),
-            Some(_) if ids.front() == Some(&id.get()) => Ok(0),
-            Some(_) => ids.binary_search(&id.get()),
-        }
     }
 }
 
