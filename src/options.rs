@@ -123,7 +123,8 @@ impl Options {
     }
 
     /// Topic aliases that we use on outgoing messages at most, the least recently used one being
-    /// given to a new topic; never more than the peer allows. Default 0: none.
+    /// given to a new topic; never more than the peer allows, nor any that the application
+    /// [chose itself](crate::ClientConnection::set_topic_alias). Default 0: none.
     ///
     /// The search for a topic is linear in this number: a few dozen are meant.
     #[must_use]

@@ -659,6 +659,19 @@ impl ServerConnection {
         self.core.publish_into(now, publish, out)
     }
 
+    /// Binds a Topic Alias to a topic for the rest of this connection: the next message to that topic
+    /// carries both, later ones the alias alone (5.0 §3.3.2.3.4). To bind either to another one is
+    /// allowed. [Automatic aliases](Options::with_automatic_topic_aliases) use what is left. At most
+    /// the peer's Topic Alias Maximum of topics is kept.
+    ///
+    /// # Errors
+    ///
+    /// The connection is not open, the topic is no Topic Name, or the alias is 0 or above the peer's
+    /// Topic Alias Maximum, which is 0 before 5.0.
+    pub fn set_topic_alias(&mut self, topic: &str, alias: u16) -> Result<(), RequestError> {
+        self.core.set_topic_alias(topic, alias)
+    }
+
     /// Acknowledges a message, in any order: acknowledgements leave in the order in which the
     /// messages came (MQTT-4.6.0-2, MQTT-4.6.0-3, in 3.1.1 and in 5.0).
     ///

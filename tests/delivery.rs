@@ -817,6 +817,111 @@ fn aliases_are_set_used_and_replaced() {
     ));
 }
 
+/// (MQTT-3.3.2-8 to MQTT-3.3.2-12, MQTT-3.3.2-7.)
+#[test]
+fn aliases_that_the_application_chose() {
+    let setup = Setup {
+        client: Options::new().with_automatic_topic_aliases(8),
+        server: Options::new().with_topic_alias_maximum(3),
+        ..Setup::persistent(Version::V5)
+    };
+    let mut pair = Pair::new(setup);
+    pair.connect();
+    assert_eq!(
+        pair.client().set_topic_alias("t", 1),
+        Err(RequestError::NotOpen)
+    );
+    pair.drive();
+    pair.clear();
+    for alias in [0, 4, u16::MAX] {
+        let error = RequestError::TopicAlias { alias, maximum: 3 };
+        assert_eq!(pair.client().set_topic_alias("t", alias), Err(error));
+    }
+    let error = RequestError::Topic(TopicError::WildcardInName);
+    assert_eq!(pair.client().set_topic_alias("#", 1), Err(error));
+    // The server's client takes none.
+    let error = RequestError::TopicAlias {
+        alias: 1,
+        maximum: 0,
+    };
+    assert_eq!(pair.server().set_topic_alias("t", 1), Err(error));
+    pair.client().set_topic_alias("mine", 3).unwrap();
+    let now = pair.now;
+    // What is sent: the alias, and whether the topic stays out.
+    let send = |pair: &mut Pair, topic: &str| {
+        pair.clear();
+        let handle = pair
+            .client()
+            .publish(now, message(topic, "x", QoS::ExactlyOnce))
+            .unwrap();
+        pair.drive();
+        let Seen::Publish { message, alias, .. } = &pair.server.seen[0] else {
+            panic!("{:?}", pair.server.seen)
+        };
+        assert_eq!(message.topic(), topic);
+        assert_eq!(
+            pair.client.seen,
+            [Seen::Published(handle, ReasonCode::Success)]
+        );
+        let sent = &pair.to_server.sent;
+        let bare = !sent.windows(topic.len()).any(|w| w == topic.as_bytes());
+        (*alias, bare)
+    };
+    for (topic, alias, bare) in [
+        ("mine", 3, false),
+        ("mine", 3, true),
+        ("auto1", 1, false),
+        ("auto2", 2, false),
+        ("auto3", 1, false),
+        ("auto3", 1, true),
+        ("mine", 3, true),
+    ] {
+        assert_eq!(send(&mut pair, topic), (Some(alias), bare), "{topic}");
+    }
+    // To another topic, and back.
+    pair.client().set_topic_alias("other", 3).unwrap();
+    assert_eq!(send(&mut pair, "other"), (Some(3), false));
+    assert_eq!(send(&mut pair, "other"), (Some(3), true));
+    pair.client().set_topic_alias("mine", 3).unwrap();
+    assert_eq!(send(&mut pair, "mine"), (Some(3), false));
+    // It dies with the connection.
+    pair.cut();
+    pair.setup.client = Options::new();
+    pair.connect();
+    pair.drive();
+    assert!(pair.client().is_connected());
+    assert_eq!(send(&mut pair, "mine"), (None, false));
+}
+
+/// Chosen when the bytes are made: a message that waited goes by what is bound then; and by
+/// `publish_into` as by `publish`.
+#[test]
+fn an_alias_is_chosen_when_the_bytes_are_made() {
+    let mut pair = Pair::connected(Setup {
+        client: Options::new().with_topic_alias_maximum(1),
+        ..Setup::new(Version::V5)
+    });
+    let now = pair.now;
+    let server = pair.server();
+    for _ in 0..2 {
+        server
+            .publish(now, message("topic", "x", QoS::AtMostOnce))
+            .unwrap();
+    }
+    server.set_topic_alias("topic", 1).unwrap();
+    let mut out = Vec::new();
+    server.poll_transmit(now, &mut out, usize::MAX);
+    server
+        .publish_into(now, &Publish::new("topic", b"x"), &mut out)
+        .unwrap();
+    let expected: [&[u8]; 3] = [
+        b"\x30\x0c\x00\x05topic\x03\x23\x00\x01x",
+        b"\x30\x07\x00\x00\x03\x23\x00\x01x",
+        b"\x30\x07\x00\x00\x03\x23\x00\x01x",
+    ];
+    assert_eq!(out, expected.concat());
+}
+
 #[test]
 fn an_alias_out_of_place_ends_the_connection() {
     for (maximum, alias, topic, code) in [

@@ -27,13 +27,30 @@ impl InboundAliases {
     }
 }
 
-/// What we set: the least recently used alias is given to a new topic.
+/// What we set: those that the application chose, and beside them automatic ones, of which the least
+/// recently used is given to a new topic.
 #[derive(Default)]
 #[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct OutboundAliases {
-    /// Alias `n` is entry `n - 1`.
-    entries: Vec<(Bytes, u64)>,
+    automatic: Vec<Automatic>,
     clock: u64,
+    /// The same pairs twice, to be found by either.
+    explicit: BTreeMap<Bytes, Explicit>,
+    explicit_topics: BTreeMap<u16, Bytes>,
+}
+
+#[cfg_attr(test, derive(Clone, Hash))]
+struct Automatic {
+    topic: Bytes,
+    alias: u16,
+    used: u64,
+}
+
+#[cfg_attr(test, derive(Clone, Hash))]
+struct Explicit {
+    alias: u16,
+    /// A packet with topic and alias has gone out.
+    sent: bool,
 }
 
 /// How a topic goes out.
@@ -46,37 +63,81 @@ pub(crate) enum Chosen {
 }
 
 impl OutboundAliases {
-    /// Chooses without setting: a packet that is not sent in the end sets nothing.
-    pub(crate) fn choose(&self, topic: &str, maximum: u16) -> Option<Chosen> {
-        if maximum == 0 {
+    pub(crate) fn has_explicit(&self) -> bool {
+        !self.explicit.is_empty()
+    }
+
+    /// The application binds the alias to the topic; whatever either was bound to is free.
+    pub(crate) fn bind(&mut self, topic: &str, alias: u16) {
+        let known = self.explicit.get(topic.as_bytes());
+        if known.is_some_and(|known| known.alias == alias) {
+            return;
+        }
+        self.automatic
+            .retain(|entry| entry.alias != alias && entry.topic != topic);
+        let topic = Bytes::copy_from_slice(topic.as_bytes());
+        if let Some(earlier) = self.explicit_topics.insert(alias, topic.clone()) {
+            self.explicit.remove(&earlier);
+        }
+        let binding = Explicit { alias, sent: false };
+        if let Some(earlier) = self.explicit.insert(topic, binding) {
+            self.explicit_topics.remove(&earlier.alias);
+        }
+    }
+
+    /// Chooses without setting: a packet that is not sent in the end sets nothing. At most `automatic`
+    /// aliases are ours to choose; none is above the peer's `maximum`.
+    pub(crate) fn choose(&self, topic: &str, automatic: u16, maximum: u16) -> Option<Chosen> {
+        if let Some(&Explicit { alias, sent }) = self.explicit.get(topic.as_bytes()) {
+            return Some(match sent {
+                true => Chosen::Known(alias),
+                false => Chosen::Set(alias),
+            });
+        }
+        if automatic == 0 {
             return None;
         }
-        let mut oldest = (u64::MAX, 0u16);
-        for ((known, used), alias) in self.entries.iter().zip(1u16..=maximum) {
-            if known == topic {
-                return Some(Chosen::Known(alias));
+        let mut oldest: Option<&Automatic> = None;
+        for entry in &self.automatic {
+            if entry.topic == topic {
+                return Some(Chosen::Known(entry.alias));
             }
-            oldest = oldest.min((*used, alias));
+            if oldest.is_none_or(|oldest| entry.used < oldest.used) {
+                oldest = Some(entry);
+            }
         }
-        match u16::try_from(self.entries.len() + 1) {
-            Ok(alias) if alias <= maximum => Some(Chosen::Set(alias)),
-            _ => Some(Chosen::Set(oldest.1)),
-        }
+        let free = if self.automatic.len() < usize::from(automatic) {
+            (1..=maximum).find(|alias| self.is_free(*alias))
+        } else {
+            None
+        };
+        free.or(oldest.map(|oldest| oldest.alias)).map(Chosen::Set)
+    }
+
+    fn is_free(&self, alias: u16) -> bool {
+        !self.explicit_topics.contains_key(&alias)
+            && self.automatic.iter().all(|entry| entry.alias != alias)
     }
 
     /// The packet went out.
     pub(crate) fn sent(&mut self, topic: &str, chosen: Chosen) {
+        if let Some(explicit) = self.explicit.get_mut(topic.as_bytes()) {
+            explicit.sent = true;
+            return;
+        }
         self.clock += 1;
+        let used = self.clock;
         let (Chosen::Known(alias) | Chosen::Set(alias)) = chosen;
-        let index = usize::from(alias).saturating_sub(1);
-        match (self.entries.get_mut(index), chosen) {
-            (Some(entry), Chosen::Known(_)) => entry.1 = self.clock,
+        let mut entries = self.automatic.iter_mut();
+        match (entries.find(|entry| entry.alias == alias), chosen) {
+            (Some(entry), Chosen::Known(_)) => entry.used = used,
             (Some(entry), Chosen::Set(_)) => {
-                *entry = (Bytes::copy_from_slice(topic.as_bytes()), self.clock);
+                entry.topic = Bytes::copy_from_slice(topic.as_bytes());
+                entry.used = used;
             }
             (None, _) => {
                 let topic = Bytes::copy_from_slice(topic.as_bytes());
-                self.entries.push((topic, self.clock));
+                self.automatic.push(Automatic { topic, alias, used });
             }
         }
     }
@@ -90,7 +151,7 @@ mod tests {
     fn the_least_recently_used_alias_is_given_away() {
         let mut aliases = OutboundAliases::default();
         let mut send = |topic: &str| {
-            let chosen = aliases.choose(topic, 2).unwrap();
+            let chosen = aliases.choose(topic, 2, 9).unwrap();
             aliases.sent(topic, chosen);
             chosen
         };
@@ -101,13 +162,57 @@ mod tests {
         assert_eq!(send("a"), Chosen::Known(1));
         assert_eq!(send("b"), Chosen::Set(2));
         assert_eq!(send("c"), Chosen::Set(1));
-        assert_eq!(aliases.choose("c", 0), None);
+        assert_eq!(aliases.choose("c", 0, 9), None);
     }
 
     #[test]
     fn a_choice_that_is_not_sent_sets_nothing() {
         let aliases = OutboundAliases::default();
-        assert_eq!(aliases.choose("a", 1), Some(Chosen::Set(1)));
-        assert_eq!(aliases.choose("a", 1), Some(Chosen::Set(1)));
+        assert_eq!(aliases.choose("a", 1, 1), Some(Chosen::Set(1)));
+        assert_eq!(aliases.choose("a", 1, 1), Some(Chosen::Set(1)));
+    }
+
+    #[test]
+    fn an_explicit_alias_is_never_taken_and_takes_what_it_needs() {
+        let mut aliases = OutboundAliases::default();
+        let send = |aliases: &mut OutboundAliases, topic: &str| {
+            let chosen = aliases.choose(topic, 2, 3)?;
+            aliases.sent(topic, chosen);
+            Some(chosen)
+        };
+        let (known, set) = (Chosen::Known, Chosen::Set);
+        aliases.bind("x", 1);
+        for (topic, chosen) in [
+            ("x", set(1)),
+            ("a", set(2)),
+            ("b", set(3)),
+            ("c", set(2)),
+            ("x", known(1)),
+            ("b", known(3)),
+        ] {
+            assert_eq!(send(&mut aliases, topic), Some(chosen), "{topic}");
+        }
+        // Out of the hands of an automatic one; and a topic that had one gets the new.
+        aliases.bind("y", 3);
+        aliases.bind("c", 1);
+        aliases.bind("c", 1);
+        for (topic, chosen) in [
+            ("y", set(3)),
+            ("c", set(1)),
+            ("c", known(1)),
+            ("b", set(2)),
+            ("x", set(2)),
+            ("y", known(3)),
+        ] {
+            assert_eq!(send(&mut aliases, topic), Some(chosen), "{topic}");
+        }
+        // All are explicit.
+        aliases.bind("x", 2);
+        assert_eq!(send(&mut aliases, "b"), None);
+        // One moves, and leaves its alias free.
+        aliases.bind("y", 1);
+        assert_eq!(send(&mut aliases, "y"), Some(set(1)));
+        assert_eq!(send(&mut aliases, "c"), Some(set(3)));
+        assert_eq!(aliases.explicit.len(), aliases.explicit_topics.len());
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::message::Message;
 use crate::packet::Publish;
 use crate::reason::ReasonCode;
+use crate::topic::TopicError;
 use crate::types::{QoS, Version};
 use crate::violation::DecodeError;
 use crate::wire::EncodeError;
@@ -172,6 +173,18 @@ pub enum RequestError {
     /// [`Options`](crate::Options).
     #[error("this property is written from the options")]
     SetByOptions,
+    /// The topic is no Topic Name.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// The Topic Alias is 0 or above the peer's Topic Alias Maximum (MQTT-3.3.2-8 to MQTT-3.3.2-11 of
+    /// 5.0).
+    #[error("topic alias {alias}, the peer takes 1 to {maximum}")]
+    TopicAlias {
+        /// That was asked for.
+        alias: u16,
+        /// The peer's; 0: it takes none.
+        maximum: u16,
+    },
     /// MQTT 3.1 is spoken by the server's side only, and there only if
     /// [asked for](crate::Options::with_accept_v31).
     #[error("MQTT 3.1 is not for clients")]

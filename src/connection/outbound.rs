@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::aliases::Chosen;
-use super::{Asked, Core, Phase};
+use super::{Asked, Core, Phase, RequestError};
 use crate::message::Message;
 use crate::packet::{Ack, Measure, Packet, Publish};
 use crate::property::Properties;
@@ -14,6 +14,7 @@ use crate::session::{
     DropReason, Entry, PublishError, PublishErrorReason, PublishHandle, Queued, State,
 };
 use crate::time::Instant;
+use crate::topic::check_name;
 use crate::types::{PacketId, QoS, Role, Version};
 use crate::wire::EncodeError;
 
@@ -425,21 +426,35 @@ impl Core {
 
     #[inline]
     fn uses_aliases(&self) -> bool {
-        self.automatic_aliases() > 0
+        self.peer.topic_alias_maximum > 0
+            && (self.options.automatic_topic_aliases() > 0 || self.has_explicit_aliases())
     }
 
-    fn automatic_aliases(&self) -> u16 {
-        let ours = self.options.automatic_topic_aliases();
-        ours.min(self.peer.topic_alias_maximum)
+    fn has_explicit_aliases(&self) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.outbound_aliases.has_explicit())
+    }
+
+    /// From now on messages to this topic go out with this alias, as long as the connection lives.
+    pub(crate) fn set_topic_alias(&mut self, topic: &str, alias: u16) -> Result<(), RequestError> {
+        self.require_connected()?;
+        check_name(topic)?;
+        let maximum = self.peer.topic_alias_maximum;
+        if alias == 0 || alias > maximum {
+            return Err(RequestError::TopicAlias { alias, maximum });
+        }
+        self.rare().outbound_aliases.bind(topic, alias);
+        Ok(())
     }
 
     fn choose_alias(&self, topic: &str) -> Option<Chosen> {
-        let maximum = self.automatic_aliases();
-        if maximum == 0 {
+        if !self.uses_aliases() {
             return None;
         }
+        let maximum = self.peer.topic_alias_maximum;
+        let automatic = self.options.automatic_topic_aliases();
         match &self.rare {
-            Some(rare) => rare.outbound_aliases.choose(topic, maximum),
+            Some(rare) => rare.outbound_aliases.choose(topic, automatic, maximum),
             None => Some(Chosen::Set(1)),
         }
     }
