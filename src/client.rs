@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 pub use event::{ClientEvent, ConnectError};
 
 use crate::connection::{
-    AckToken, AcknowledgeError, Asked, CloseCause, Closed, Core, PeerLimits, Phase, RequestError,
+    AckToken, AcknowledgeError, Asked, CloseCause, Closed, Core, PayloadWanted, PeerLimits, Phase,
+    Piece, RequestError,
 };
 use crate::message::Message;
 use crate::options::Options;
@@ -161,6 +162,17 @@ impl ClientConnection {
         loop {
             if let Some(dropped) = self.core.take_dropped() {
                 return Some(ClientEvent::Dropped(dropped));
+            }
+            if self.core.takes_pieces() {
+                match self.core.next_piece(now, input) {
+                    Piece::Whole => {}
+                    Piece::Wait => return None,
+                    Piece::Again => continue,
+                    Piece::Head(head) => return Some(ClientEvent::PublishHead(head)),
+                    Piece::Payload { chunk, last } => {
+                        return Some(ClientEvent::Payload { chunk, last });
+                    }
+                }
             }
             let decoded = if self.core.takes_input(input) {
                 self.core.decode(input)
@@ -484,13 +496,59 @@ impl ClientConnection {
         self.core.set_topic_alias(topic, alias)
     }
 
+    /// The payload that is to go out next: the last thing that [`poll_transmit`](Self::poll_transmit) gave
+    /// was the head of a message with a [streamed payload](Message::with_streamed_payload). Until that is
+    /// complete `poll_transmit` gives 0: not even PINGREQ can be sent, nor an acknowledgement, and
+    /// [`disconnect`](Self::disconnect) is refused.
+    ///
+    /// A message that is sent again after a reconnect wants its payload from the beginning, a QoS 2 one
+    /// not any more after PUBREC. One whose payload cannot be supplied any more: end the transport,
+    /// call [`Session::discard`], and connect again.
+    ///
+    /// ```
+    /// # use sansio_mqtt::*;
+    /// # use std::io::{Read, Seek, SeekFrom, Write};
+    /// /// What a driver does when `poll_transmit` gives 0 and the transport takes more.
+    /// fn send_payload(
+    ///     connection: &mut ClientConnection,
+    ///     now: Instant,
+    ///     mut file_of: impl FnMut(PublishHandle) -> std::fs::File,
+    ///     transport: &mut impl Write,
+    /// ) -> std::io::Result<()> {
+    ///     let mut buffer = [0; 16 * 1024];
+    ///     while let Some(wanted) = connection.payload_wanted() {
+    ///         let mut file = file_of(wanted.handle);
+    ///         file.seek(SeekFrom::Start(wanted.offset.into()))?;
+    ///         let length = file.read(&mut buffer)?;
+    ///         if length == 0 {
+    ///             return Err(std::io::ErrorKind::UnexpectedEof.into()); // shorter than promised
+    ///         }
+    ///         let mut bytes = &buffer[..length];
+    ///         transport.write_all(connection.transmit_payload(now, &mut bytes))?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn payload_wanted(&self) -> Option<PayloadWanted> {
+        self.core.payload_wanted()
+    }
+
+    /// Takes what the message that [`payload_wanted`](Self::payload_wanted) tells needs of `bytes`, and
+    /// moves `bytes` behind it. What is returned counts as sent: write it to the transport, behind what
+    /// `poll_transmit` gave. Empty if no payload is wanted.
+    pub fn transmit_payload<'b>(&mut self, now: Instant, bytes: &mut &'b [u8]) -> &'b [u8] {
+        self.core.transmit_payload(now, bytes)
+    }
+
     /// Acknowledges a message, in any order: acknowledgements leave in the order in which the
     /// messages came (MQTT-4.6.0-2, MQTT-4.6.0-3, in 3.1.1 and in 5.0).
     ///
     /// # Errors
     ///
     /// The token is of an earlier connection or was used, or the reason code is not for PUBACK or
-    /// PUBREC; 3.1.1 knows success only.
+    /// PUBREC; 3.1.1 knows success only. One for a message whose payload is not complete is kept and
+    /// sent when it is.
     pub fn acknowledge(
         &mut self,
         token: &AckToken,

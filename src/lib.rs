@@ -58,8 +58,8 @@ mod with_serde;
 
 pub use client::{ClientConnection, ClientEvent, ConnectError};
 pub use connection::{
-    AckToken, AcknowledgeError, CloseCause, Closed, Incoming, ReplyError, ReplyErrorReason,
-    RequestError, RequestToken,
+    AckToken, AcknowledgeError, CloseCause, Closed, Incoming, IncomingHead, PayloadWanted,
+    ReplyError, ReplyErrorReason, RequestError, RequestToken,
 };
 pub use message::{Message, MessageError};
 pub use options::{Options, QueuePolicy};

@@ -6,7 +6,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::packet::{Publish, Will};
+use crate::packet::{Publish, PublishHead, Will};
 use crate::property::{Context, Properties};
 use crate::topic::{TopicError, TopicName, check_name};
 use crate::types::QoS;
@@ -46,6 +46,8 @@ pub struct Message {
 #[derive(Clone, Default)]
 struct Rare {
     shared_payload: Option<Bytes>,
+    /// Length of a payload that the application keeps.
+    streamed_payload: Option<u32>,
     subscription_identifiers: Box<[u32]>,
 }
 
@@ -87,6 +89,45 @@ impl Message {
     /// The topic is not a valid Topic Name.
     pub fn with_shared_payload(topic: &str, payload: Bytes) -> Result<Self, MessageError> {
         Self::build(topic, Properties::new(), &[], Some(payload))
+    }
+
+    /// The same with a payload that is not here: the connection asks for it when it is to be sent, see
+    /// [`payload_wanted`](crate::ClientConnection::payload_wanted). Only its length in bytes is kept, and
+    /// what [`maximum_kept_bytes`](crate::Options::with_maximum_kept_bytes) counts is the rest.
+    ///
+    /// ```
+    /// use sansio_mqtt::Message;
+    ///
+    /// let message = Message::with_streamed_payload("firmware/image", 200 << 20)?;
+    /// assert_eq!(message.streamed_payload_len(), Some(200 << 20));
+    /// assert!(message.payload().is_empty());
+    /// # Ok::<(), sansio_mqtt::MessageError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The topic is not a valid Topic Name. A length that no packet can have is refused when the
+    /// message is published, or dropped when it would be sent.
+    pub fn with_streamed_payload(topic: &str, payload_len: u32) -> Result<Self, MessageError> {
+        let message = Self::build(topic, Properties::new(), &[], None)?;
+        Ok(message.streamed(payload_len))
+    }
+
+    fn streamed(mut self, payload_len: u32) -> Self {
+        self.rare.get_or_insert_default().streamed_payload = Some(payload_len);
+        self
+    }
+
+    /// The message of a PUBLISH that comes in pieces, to be sent in pieces: as
+    /// [`from_publish`](Self::from_publish), with a
+    /// [streamed payload](Self::with_streamed_payload) of the same length.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_publish`](Self::from_publish).
+    pub fn from_publish_head(topic: &str, head: &PublishHead<'_>) -> Result<Self, MessageError> {
+        let message = Self::from_publish(topic, &head.publish)?;
+        Ok(message.streamed(head.payload_len))
     }
 
     /// The message in a PUBLISH: QoS, RETAIN, Message Expiry Interval, properties and payload.
@@ -302,7 +343,7 @@ impl Message {
         TopicName::checked(self.topic())
     }
 
-    /// The payload.
+    /// The payload; empty if it is [streamed](Self::with_streamed_payload).
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         match self.shared_payload() {
@@ -312,6 +353,13 @@ impl Message {
                 .get(usize::from(self.topic_len) + self.properties_len as usize..)
                 .unwrap_or_default(),
         }
+    }
+
+    /// The length in bytes of a payload that is [streamed](Self::with_streamed_payload); `None`: the
+    /// payload is here.
+    #[must_use]
+    pub fn streamed_payload_len(&self) -> Option<u32> {
+        self.rare.as_ref()?.streamed_payload
     }
 
     /// The properties that are forwarded with it.
@@ -367,6 +415,7 @@ impl PartialEq for Message {
             && self.properties() == other.properties()
             && self.subscription_identifiers() == other.subscription_identifiers()
             && self.payload() == other.payload()
+            && self.streamed_payload_len() == other.streamed_payload_len()
     }
 }
 
@@ -377,7 +426,7 @@ impl Eq for Message {}
 impl core::hash::Hash for Message {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
         (self.topic(), self.payload(), self.qos, self.retain).hash(state);
-        self.message_expiry_interval.hash(state);
+        (self.message_expiry_interval, self.streamed_payload_len()).hash(state);
     }
 }
 
@@ -391,6 +440,7 @@ impl fmt::Debug for Message {
             .field("subscription_identifiers", &self.subscription_identifiers())
             .field("properties", &self.properties())
             .field("payload_len", &self.payload().len())
+            .field("streamed_payload_len", &self.streamed_payload_len())
             .finish()
     }
 }

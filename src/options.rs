@@ -246,6 +246,30 @@ impl Options {
         self
     }
 
+    /// The largest PUBLISH, in bytes with its fixed header, that comes as a whole. Of a larger one the
+    /// connection gives the head
+    /// ([`ClientEvent::PublishHead`](crate::ClientEvent::PublishHead)) as soon as that is there, and
+    /// then the payload as it comes. Default 268,435,460: all come whole.
+    ///
+    /// With a limit, the caller's input buffer never has to hold more than this or
+    /// [`maximum_publish_head`](Self::with_maximum_publish_head), whichever is larger: a packet of
+    /// another type that is larger than both is refused like one over the Maximum Packet Size (0x95).
+    /// And a payload that takes longer than the Keep Alive to arrive is no silence then: each piece
+    /// counts as a sign of life.
+    #[must_use]
+    pub const fn with_whole_publish_limit(mut self, bytes: u32) -> Self {
+        self.decode = self.decode.with_whole_publish_limit(bytes);
+        self
+    }
+
+    /// The longest head of a PUBLISH that does not come as a whole: fixed header, topic, Packet
+    /// Identifier and properties, in bytes. A longer one is answered with 0x97. Default 131,072.
+    #[must_use]
+    pub const fn with_maximum_publish_head(mut self, bytes: u32) -> Self {
+        self.decode = self.decode.with_maximum_publish_head(bytes);
+        self
+    }
+
     /// See [`with_receive_maximum`](Self::with_receive_maximum).
     #[must_use]
     pub const fn receive_maximum(&self) -> u16 {
@@ -336,6 +360,18 @@ impl Options {
         self.decode.control_characters_refused()
     }
 
+    /// See [`with_whole_publish_limit`](Self::with_whole_publish_limit).
+    #[must_use]
+    pub const fn whole_publish_limit(&self) -> u32 {
+        self.decode.whole_publish_limit()
+    }
+
+    /// See [`with_maximum_publish_head`](Self::with_maximum_publish_head).
+    #[must_use]
+    pub const fn maximum_publish_head(&self) -> u32 {
+        self.decode.maximum_publish_head()
+    }
+
     /// See [`with_accept_v31`](Self::with_accept_v31).
     #[must_use]
     pub const fn accept_v31(&self) -> bool {
@@ -380,6 +416,7 @@ impl fmt::Debug for Options {
             maximum_kept_messages maximum_kept_bytes queue_policy maximum_reply_bytes
             maximum_open_requests manual_acknowledgement connect_timeout ping_timeout
             maximum_connect_size answer_invalid_filters control_characters_refused accept_v31
+            whole_publish_limit maximum_publish_head
         }
     }
 }

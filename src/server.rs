@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 pub use event::{AcceptError, AcceptErrorReason, ServerEvent};
 
 use crate::connection::{
-    AckToken, AcknowledgeError, CloseCause, Closed, Core, Features, PeerLimits, Phase, ReplyError,
-    ReplyErrorReason, RequestError, RequestToken,
+    AckToken, AcknowledgeError, CloseCause, Closed, Core, Features, PayloadWanted, PeerLimits,
+    Phase, Piece, ReplyError, ReplyErrorReason, RequestError, RequestToken,
 };
 use crate::message::Message;
 use crate::options::Options;
@@ -130,6 +130,17 @@ impl ServerConnection {
             }
             if self.awaits_answer_to_connect() {
                 return None;
+            }
+            if self.core.takes_pieces() {
+                match self.core.next_piece(now, input) {
+                    Piece::Whole => {}
+                    Piece::Wait => return None,
+                    Piece::Again => continue,
+                    Piece::Head(head) => return Some(ServerEvent::PublishHead(head)),
+                    Piece::Payload { chunk, last } => {
+                        return Some(ServerEvent::Payload { chunk, last });
+                    }
+                }
             }
             let decoded = if self.core.takes_input(input) {
                 self.core.decode(input)
@@ -672,13 +683,35 @@ impl ServerConnection {
         self.core.set_topic_alias(topic, alias)
     }
 
+    /// The payload that is to go out next: the last thing that [`poll_transmit`](Self::poll_transmit) gave
+    /// was the head of a message with a [streamed payload](Message::with_streamed_payload). Until that is
+    /// complete `poll_transmit` gives 0: not even PINGREQ can be sent, nor an acknowledgement, and
+    /// [`disconnect`](Self::disconnect) is refused.
+    ///
+    /// A message that is sent again after a reconnect wants its payload from the beginning, a QoS 2 one
+    /// not any more after PUBREC. One whose payload cannot be supplied any more: end the transport,
+    /// call [`Session::discard`], and connect again.
+    /// [`ClientConnection::payload_wanted`](crate::ClientConnection::payload_wanted) shows a driver.
+    #[must_use]
+    pub fn payload_wanted(&self) -> Option<PayloadWanted> {
+        self.core.payload_wanted()
+    }
+
+    /// Takes what the message that [`payload_wanted`](Self::payload_wanted) tells needs of `bytes`, and
+    /// moves `bytes` behind it. What is returned counts as sent: write it to the transport, behind what
+    /// `poll_transmit` gave. Empty if no payload is wanted.
+    pub fn transmit_payload<'b>(&mut self, now: Instant, bytes: &mut &'b [u8]) -> &'b [u8] {
+        self.core.transmit_payload(now, bytes)
+    }
+
     /// Acknowledges a message, in any order: acknowledgements leave in the order in which the
     /// messages came (MQTT-4.6.0-2, MQTT-4.6.0-3, in 3.1.1 and in 5.0).
     ///
     /// # Errors
     ///
     /// The token is of an earlier connection or was used, or the reason code is not for PUBACK or
-    /// PUBREC; 3.1.1 knows success only.
+    /// PUBREC; 3.1.1 knows success only. One for a message whose payload is not complete is kept and
+    /// sent when it is.
     pub fn acknowledge(
         &mut self,
         token: &AckToken,

@@ -30,6 +30,7 @@ fn everything_is_send_and_sync() {
     owned::<RequestToken>();
     owned::<PublishHandle>();
     owned::<RequestHandle>();
+    owned::<PayloadWanted>();
     owned::<Dropped>();
     owned::<DropReason>();
     owned::<QueuePolicy>();
@@ -48,6 +49,7 @@ fn everything_is_send_and_sync() {
     shareable::<ClientEvent<'_>>();
     shareable::<ServerEvent<'_>>();
     shareable::<Incoming<'_>>();
+    shareable::<IncomingHead<'_>>();
     shareable::<Packet<'_>>();
     shareable::<Connect<'_>>();
     shareable::<Will<'_>>();

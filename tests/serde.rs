@@ -191,6 +191,7 @@ fn message() -> (Message, Value) {
             {"ContentType": "t"},
             {"PayloadFormatIndicator": true},
         ],
+        "streamed_payload_len": null,
         "payload": [1, 254],
     });
     (message, value)
@@ -205,6 +206,22 @@ fn messages() {
     assert_eq!(postcard::from_bytes::<Message>(&bytes).unwrap(), shared);
     // The payload is bytes: a length and as they are.
     assert!(bytes.ends_with(b"\x06shared"));
+
+    let (_, mut value) = message();
+    value
+        .as_object_mut()
+        .unwrap()
+        .remove("streamed_payload_len");
+    assert_eq!(
+        serde_json::from_value::<Message>(value).unwrap(),
+        message().0
+    );
+    let (_, mut value) = message();
+    value["streamed_payload_len"] = json!(1 << 20);
+    value["payload"] = json!([]);
+    let streamed: Message = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(streamed.streamed_payload_len(), Some(1 << 20));
+    round_trip(streamed, value);
 }
 
 #[test]
@@ -228,6 +245,7 @@ fn what_is_no_message() {
         "more than four bytes",
     );
     change("dup", json!(true), "unknown field");
+    change("streamed_payload_len", json!(5), "both here and streamed");
     for (properties, error) in [
         (json!([{"ResponseTopic": "a/+"}]), "wildcard"),
         (json!([{"ContentType": "a\0"}]), "U+0000"),

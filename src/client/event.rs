@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use crate::connection::{Incoming, RequestError};
+use crate::connection::{Incoming, IncomingHead, RequestError};
 use crate::packet::{Ack, Auth, Connack, Disconnect, Suback, Unsuback};
 use crate::session::{Dropped, PublishHandle, RequestHandle, Session};
 
@@ -14,6 +14,19 @@ pub enum ClientEvent<'i> {
     Connack(Connack<'i>),
     /// A message.
     Publish(Incoming<'i>),
+    /// A message over [`whole_publish_limit`](crate::Options::with_whole_publish_limit) begins. Its payload
+    /// comes in the next events: at least one [`Payload`](Self::Payload), with nothing but
+    /// [`Dropped`](Self::Dropped) between them.
+    PublishHead(IncomingHead<'i>),
+    /// The next bytes of that payload. With the last of them the message counts as delivered, and its
+    /// automatic acknowledgement is due with the next `receive`. If the connection ends before,
+    /// forget the message: it comes again from the beginning, or not at all.
+    Payload {
+        /// The bytes; empty only if all of the payload is.
+        chunk: &'i [u8],
+        /// The payload is complete.
+        last: bool,
+    },
     /// One of our messages of QoS 1 or 2 is settled, with the server's last word: PUBACK, PUBCOMP
     /// or a PUBREC of 0x80 and above. Messages of QoS 0 have no such event.
     Published {

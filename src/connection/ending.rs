@@ -146,6 +146,8 @@ impl Core {
         }
         if self.version != Version::V5 && self.role == Role::Server {
             // 3.1.1 has no DISCONNECT from a server: it closes (3.1.1 §3.14).
+        } else if self.inside_payload {
+            return Err(RequestError::PayloadIncomplete);
         } else {
             match self.push_trimmed(Packet::from(*disconnect)) {
                 // Even without its properties: then the close has to say it.

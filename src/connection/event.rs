@@ -5,8 +5,9 @@ use core::fmt;
 use bytes::Bytes;
 
 use crate::message::Message;
-use crate::packet::Publish;
+use crate::packet::{Publish, PublishHead};
 use crate::reason::ReasonCode;
+use crate::session::PublishHandle;
 use crate::topic::TopicError;
 use crate::types::{QoS, Version};
 use crate::violation::DecodeError;
@@ -51,6 +52,54 @@ impl Incoming<'_> {
         // rules. The fallback is never met.
         Message::from_publish(self.topic(), &self.publish).unwrap_or_else(|_| Message::empty())
     }
+}
+
+/// A PUBLISH from the peer whose payload comes apart from it, in the events that follow. It borrows the
+/// input, not the connection.
+#[derive(Clone, Debug)]
+pub struct IncomingHead<'i> {
+    /// The packet as it came, without its payload. Its topic is empty where an alias stands for it: see
+    /// [`topic`](Self::topic).
+    pub publish: Publish<'i>,
+    /// The length of the payload in bytes.
+    pub payload_len: u32,
+    /// As that of [`Incoming`]. Given before the payload is complete, the acknowledgement waits for
+    /// that: it tells the peer that we have the message.
+    pub ack: Option<AckToken>,
+    pub(crate) aliased: Option<Bytes>,
+}
+
+impl IncomingHead<'_> {
+    /// The Topic Name, as [`Incoming::topic`].
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        match &self.aliased {
+            // Kept from a `str`.
+            Some(topic) => core::str::from_utf8(topic).unwrap_or_default(),
+            None => self.publish.topic,
+        }
+    }
+
+    /// The message with a [streamed payload](Message::with_streamed_payload) of this length, to be
+    /// passed on while it comes.
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        let head = PublishHead::new(self.publish, self.payload_len);
+        // As for `Incoming`.
+        Message::from_publish_head(self.topic(), &head).unwrap_or_else(|_| Message::empty())
+    }
+}
+
+/// The payload that is to go out next: see
+/// [`payload_wanted`](crate::ClientConnection::payload_wanted).
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct PayloadWanted {
+    /// Of which message, from [`publish`](crate::ClientConnection::publish).
+    pub handle: PublishHandle,
+    /// The bytes of it that have gone out. A message that is sent again begins at 0 again.
+    pub offset: u32,
+    /// The bytes that are missing, at least 1.
+    pub remaining: u32,
 }
 
 /// Tells one connection's tokens from those of any other.
@@ -185,6 +234,10 @@ pub enum RequestError {
         /// The peer's; 0: it takes none.
         maximum: u16,
     },
+    /// The payload of a message is going out and not complete: nothing else can be sent. Supply the rest
+    /// of it first, or end the transport.
+    #[error("the payload of a message is not complete")]
+    PayloadIncomplete,
     /// MQTT 3.1 is spoken by the server's side only, and there only if
     /// [asked for](crate::Options::with_accept_v31).
     #[error("MQTT 3.1 is not for clients")]

@@ -62,6 +62,24 @@ impl Core {
     }
 
     fn take(&mut self, publish: &Publish<'_>) -> Result<Option<Taken>, Violation> {
+        let aliased = self.admit(publish)?;
+        let ack = match publish.packet_id {
+            None => None,
+            Some(id) => match self.admit_delivery(id, publish.qos)? {
+                Delivery::New => self.expect_acknowledgement(id, publish.qos),
+                Delivery::Again => {
+                    self.acknowledge_again(id);
+                    return Ok(None);
+                }
+                Delivery::Awaited => return Ok(None),
+            },
+        };
+        Ok(Some(Taken { ack, aliased }))
+    }
+
+    /// Whether the server has what the message asks for, and the topic that its alias stands for.
+    #[inline]
+    pub(super) fn admit(&mut self, publish: &Publish<'_>) -> Result<Option<Bytes>, Violation> {
         if self.role == Role::Server {
             let features = &self.peer.features;
             if publish.qos > features.maximum_qos {
@@ -71,32 +89,30 @@ impl Core {
                 return Err(Violation::RetainNotSupported);
             }
         }
-        let mut aliased = None;
         if let Some(alias) = publish.topic_alias {
             if alias > self.options.topic_alias_maximum() {
                 return Err(Violation::TopicAliasTooLarge);
             }
             let aliases = &mut self.rare().inbound_aliases;
             if publish.topic.is_empty() {
-                aliased = Some(aliases.get(alias).ok_or(Violation::TopicAliasUnknown)?);
-            } else {
-                aliases.set(alias, publish.topic);
+                return Ok(Some(
+                    aliases.get(alias).ok_or(Violation::TopicAliasUnknown)?,
+                ));
             }
+            aliases.set(alias, publish.topic);
         }
-        let ack = match publish.packet_id {
-            None => None,
-            Some(id)
-                if publish.qos == QoS::AtLeastOnce && !self.options.manual_acknowledgement() =>
-            {
-                self.take_automatically(id)?;
-                None
-            }
-            Some(id) => match self.take_delivery(id, publish.qos)? {
-                Delivery::New => self.expect_acknowledgement(id, publish.qos),
-                Delivery::Again => return Ok(None),
-            },
-        };
-        Ok(Some(Taken { ack, aliased }))
+        Ok(None)
+    }
+
+    /// Whether the peer may send this now, and whether the application has had it.
+    #[inline]
+    pub(super) fn admit_delivery(&mut self, id: PacketId, qos: QoS) -> Result<Delivery, Violation> {
+        if qos == QoS::AtLeastOnce && !self.options.manual_acknowledgement() {
+            self.take_automatically(id)?;
+            Ok(Delivery::New)
+        } else {
+            self.take_delivery(id, qos)
+        }
     }
 
     /// Messages whose acknowledgement is not given yet, or waits behind such a one.
@@ -106,7 +122,7 @@ impl Core {
 
     /// A QoS 1 message that is acknowledged before anything else is looked at: it takes no place among
     /// what is open, but there must be one.
-    fn take_automatically(&mut self, id: PacketId) -> Result<(), Violation> {
+    fn take_automatically(&self, id: PacketId) -> Result<(), Violation> {
         if let Some(peer) = &self.received {
             if peer.open.contains(id) {
                 return Err(Violation::PacketIdInUse);
@@ -117,7 +133,6 @@ impl Core {
                 return Err(Violation::ReceiveMaximumExceeded);
             }
         }
-        self.automatic = Some((id, QoS::AtLeastOnce));
         Ok(())
     }
 
@@ -128,12 +143,11 @@ impl Core {
         if !peer.open.insert(id) {
             return if received {
                 // MQTT-4.3.3-10 of 5.0, MQTT-4.3.3-2 of 3.1.1.
-                self.acknowledge_again(id);
                 Ok(Delivery::Again)
             } else if self.version != Version::V5 && peer.awaits(id, qos) {
                 // A resend while the application still has the first (3.1.1 §4.4, 3.1 §4.2 allow it): the
                 // acknowledgement that is due answers both.
-                Ok(Delivery::Again)
+                Ok(Delivery::Awaited)
             } else {
                 // 5.0 forbids it within a connection (MQTT-4.4.0-1); in either version an
                 // identifier in use is not for another message (MQTT-2.2.1-3, MQTT-2.2.1-4 of 5.0,
@@ -148,14 +162,13 @@ impl Core {
         }
         if received {
             // Sent again after a reconnect; the application had it on an earlier connection.
-            self.acknowledge_again(id);
             return Ok(Delivery::Again);
         }
         Ok(Delivery::New)
     }
 
     /// A PUBREC for a QoS 2 message that is ours already, in its place among the others.
-    fn acknowledge_again(&mut self, id: PacketId) {
+    pub(super) fn acknowledge_again(&mut self, id: PacketId) {
         let reason = Some(ReasonCode::Success);
         let peer = self.received.get_or_insert_default();
         peer.pending.push_back(Pending {
@@ -167,17 +180,19 @@ impl Core {
         self.flush_acknowledgements();
     }
 
-    fn expect_acknowledgement(&mut self, id: PacketId, qos: QoS) -> Option<AckToken> {
+    #[inline]
+    pub(super) fn expect_acknowledgement(&mut self, id: PacketId, qos: QoS) -> Option<AckToken> {
         if !self.options.manual_acknowledgement() {
-            // The application gets it now: should the connection end before PUBREC is sent, the
-            // peer sends it again and it must not be delivered twice.
-            self.session.received.insert(id);
+            if qos == QoS::ExactlyOnce {
+                // The application gets it now: should the connection end before PUBREC is sent, the
+                // peer sends it again and it must not be delivered twice.
+                self.session.received.insert(id);
+            }
             self.automatic = Some((id, qos));
             return None;
         }
+        let sequence = self.next_sequence();
         let peer = self.received.get_or_insert_default();
-        let index = u32::try_from(peer.pending.len()).unwrap_or(u32::MAX);
-        let sequence = peer.first.wrapping_add(index);
         peer.pending.push_back(Pending {
             id,
             qos,
@@ -190,14 +205,25 @@ impl Core {
         })
     }
 
+    /// That of the next message to be acknowledged.
+    pub(super) fn next_sequence(&self) -> u32 {
+        self.received.as_ref().map_or(0, |peer| {
+            let index = u32::try_from(peer.pending.len()).unwrap_or(u32::MAX);
+            peer.first.wrapping_add(index)
+        })
+    }
+
     pub(crate) fn acknowledge(
         &mut self,
         token: &AckToken,
         reason: ReasonCode,
     ) -> Result<(), AcknowledgeError> {
-        let pending = self.received.as_mut().and_then(|peer| {
+        if let Some(result) = self.acknowledge_arriving(token, reason) {
+            return result;
+        }
+        let pending = self.received.as_ref().and_then(|peer| {
             let index = token.sequence.wrapping_sub(peer.first);
-            peer.pending.get_mut(index as usize)
+            peer.pending.get(index as usize)
         });
         let Some(pending) = pending.filter(|pending| pending.reason.is_none()) else {
             return Err(AcknowledgeError::StaleToken);
@@ -205,17 +231,14 @@ impl Core {
         if token.connection != self.connection || self.phase != Phase::Connected {
             return Err(AcknowledgeError::StaleToken);
         }
-        let packet_type = match pending.qos {
-            QoS::ExactlyOnce => PacketType::Pubrec,
-            _ => PacketType::Puback,
+        self.check_acknowledgement(pending.qos, reason)?;
+        let pending = self.received.as_mut().and_then(|peer| {
+            let index = token.sequence.wrapping_sub(peer.first);
+            peer.pending.get_mut(index as usize)
+        });
+        let Some(pending) = pending else {
+            return Err(AcknowledgeError::StaleToken);
         };
-        let allowed = match self.version {
-            Version::V31 | Version::V311 => reason == ReasonCode::Success,
-            _ => reason.allowed_in(packet_type, Some(self.role)),
-        };
-        if !allowed {
-            return Err(AcknowledgeError::ReasonCode(reason));
-        }
         pending.reason = Some(reason);
         if pending.qos == QoS::ExactlyOnce && !reason.is_error() {
             self.session.received.insert(pending.id);
@@ -299,6 +322,9 @@ impl Core {
     /// The message that PUBACK settles; `None`: late or never asked for, nothing to settle.
     pub(crate) fn on_puback(&mut self, ack: &Ack<'_>) -> Result<Option<PublishHandle>, Violation> {
         self.check_problem_information(&ack.properties)?;
+        if self.inside_payload {
+            self.check_payload_sent(ack)?;
+        }
         match self.session.in_flight.get(ack.packet_id) {
             None => Ok(None),
             Some(Entry {
@@ -312,6 +338,9 @@ impl Core {
     /// The message that a failing PUBREC settles; the others are answered with PUBREL.
     pub(crate) fn on_pubrec(&mut self, ack: &Ack<'_>) -> Result<Option<PublishHandle>, Violation> {
         self.check_problem_information(&ack.properties)?;
+        if self.inside_payload {
+            self.check_payload_sent(ack)?;
+        }
         let mut answer = Ack::new(ack.packet_id);
         match self.session.in_flight.get(ack.packet_id) {
             None => {
@@ -446,7 +475,10 @@ impl Taken {
     }
 }
 
-enum Delivery {
+pub(super) enum Delivery {
     New,
+    /// One of QoS 2 that the application has had.
     Again,
+    /// One whose acknowledgement is still to be sent: it answers this one, too.
+    Awaited,
 }

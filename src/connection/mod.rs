@@ -2,7 +2,8 @@
 //!
 //! `inbound` has what comes from the peer while the connection is open, `outbound` the messages that
 //! go to it, `replies` all other packets, `timers` what time does, `ending` the end, `aliases` the two
-//! tables of topic aliases, `event` the public words.
+//! tables of topic aliases, `stream_in` and `stream_out` payloads that go in pieces, `event` the public
+//! words.
 //!
 //! Everything that answers input goes through one buffer, `control`, in the order in which it came
 //! about; messages follow it. So the bytes that come out depend on the calls and on nothing else.
@@ -13,6 +14,8 @@ mod event;
 mod inbound;
 mod outbound;
 mod replies;
+mod stream_in;
+mod stream_out;
 mod timers;
 
 use alloc::boxed::Box;
@@ -22,11 +25,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use aliases::{InboundAliases, OutboundAliases};
 pub use event::{
-    AckToken, AcknowledgeError, CloseCause, Closed, Incoming, ReplyError, ReplyErrorReason,
-    RequestError, RequestToken,
+    AckToken, AcknowledgeError, CloseCause, Closed, Incoming, IncomingHead, PayloadWanted,
+    ReplyError, ReplyErrorReason, RequestError, RequestToken,
 };
 pub(crate) use event::{ConnectionNumber, Features, PeerLimits};
 use inbound::Received;
+use stream_in::Arriving;
+pub(crate) use stream_in::Piece;
+use stream_out::Departing;
 use timers::Timer;
 
 use crate::options::Options;
@@ -72,6 +78,8 @@ struct Rare {
     /// sending: identifier and handle, since the identifier may be given away before its turn
     /// comes.
     resend: VecDeque<(PacketId, u64)>,
+    /// Our message whose payload is not complete.
+    departing: Option<Departing>,
 }
 
 // `Clone` and `Hash` in tests, here and on everything that this holds, are for the exploration of all states.
@@ -86,6 +94,8 @@ pub(crate) struct Core {
     received: Option<Box<Received>>,
     /// The message that the next `receive` acknowledges.
     automatic: Option<(PacketId, QoS)>,
+    /// The peer's message whose payload is not complete.
+    arriving: Option<Arriving>,
     rare: Option<Box<Rare>>,
     closed: Option<Closed>,
     /// Opening of the connection; then, client: answer to a ping, server: keep alive.
@@ -113,6 +123,8 @@ pub(crate) struct Core {
     pub(crate) client_id_empty: bool,
     /// What the client asked for (MQTT-3.1.2-29 of 5.0).
     problem_information: bool,
+    /// What went out last is a head: nothing but its payload may follow.
+    inside_payload: bool,
 }
 
 /// Tokens must not be taken by another connection, even of another session in another thread, so
@@ -151,6 +163,7 @@ impl Core {
             control: Vec::new(),
             received: None,
             automatic: None,
+            arriving: None,
             rare: None,
             closed: None,
             deadline: Timer::OFF,
@@ -169,6 +182,7 @@ impl Core {
             will: None,
             client_id_empty: false,
             problem_information: true,
+            inside_payload: false,
         }
     }
 
@@ -274,6 +288,7 @@ impl Core {
         self.phase == Phase::Connected
             && self.session.queue.is_empty()
             && self.session.dropped.is_empty()
+            && self.arriving.is_none()
     }
 
     /// Whether a packet is to be looked for in the input.
@@ -287,7 +302,7 @@ impl Core {
 
     /// Whether more input is of use. Once closed it is discarded, which holds nobody up.
     pub(crate) fn wants_input(&self) -> bool {
-        self.phase == Phase::Closed || !self.is_backlogged()
+        self.phase == Phase::Closed || self.arriving.is_some() || !self.is_backlogged()
     }
 
     /// The next packet. The caller looks at it where it lies: it is large.

@@ -125,7 +125,7 @@ impl Core {
         if self.uses_aliases() {
             let topic = packet.topic;
             let chosen;
-            (*measure, chosen) = self.fit(packet);
+            (*measure, chosen) = self.fit(packet, 0);
             packet.write_checked(self.version, measure, out)?;
             if let Some(chosen) = chosen {
                 self.rare().outbound_aliases.sent(topic, chosen);
@@ -205,7 +205,11 @@ impl Core {
     /// size is taken only where it may matter.
     fn is_too_large(&self, message: &Message) -> bool {
         let maximum = self.peer.maximum_packet_size as usize;
-        let most = message.size() + 5 * message.subscription_identifiers().len() + MAXIMUM_OVERHEAD;
+        let streamed = streamed_len(message) as usize;
+        let most = message.size()
+            + streamed
+            + 5 * message.subscription_identifiers().len()
+            + MAXIMUM_OVERHEAD;
         most > maximum && self.size(message) > maximum
     }
 
@@ -215,7 +219,9 @@ impl Core {
         let packet_id = PacketId::new(1).filter(|_| message.qos() != QoS::AtMostOnce);
         let expiry = message.message_expiry_interval();
         self.packet(message, packet_id, false, expiry)
-            .encoded_len(self.version)
+            .measure(self.version)
+            .with_payload(streamed_len(message))
+            .packet_len()
     }
 
     /// Drops what would be dropped at the next sending, so that the application hears of it while
@@ -261,15 +267,21 @@ impl Core {
     /// Whether anything waits, be it for a quota.
     #[inline]
     fn has_to_transmit(&self) -> bool {
-        !self.control.is_empty() || !self.session.queue.is_empty() || !self.nothing_to_resend()
+        !self.control.is_empty()
+            || !self.session.queue.is_empty()
+            || !self.nothing_to_resend()
+            || self.inside_payload
     }
 
     fn transmit(&mut self, now: Instant, out: &mut Vec<u8>, limit: usize) -> usize {
+        if self.inside_payload {
+            return 0;
+        }
         let start = out.len();
         let mut room = Room { start, limit };
         if self.drain_control(out, &mut room) && self.phase == Phase::Connected {
             while self.send_again(now, out, &room) {}
-            if self.nothing_to_resend() {
+            if self.nothing_to_resend() && !self.inside_payload {
                 while !self.session.queue.is_empty() && self.send_queued(now, out, &room) {}
             }
         }
@@ -278,7 +290,9 @@ impl Core {
             if self.asked == Asked::Unsent {
                 self.asked = Asked::Unanswered;
             }
-            self.restart_ping(now);
+            if !self.inside_payload {
+                self.restart_ping(now);
+            }
         }
         written
     }
@@ -347,13 +361,19 @@ impl Core {
                 // be free to think so.
                 let expiry = remaining(message, *since, now).unwrap_or(Some(1));
                 let packet = self.packet(message, Some(id), true, expiry);
-                let measure = packet.measure(self.version);
-                if !room.has(out, measure.packet_len()) {
+                let streamed = streamed_len(message);
+                let measure = packet.measure(self.version).with_payload(streamed);
+                if !room.has(out, measure.written_len()) {
                     return false;
                 }
                 let _ = packet.write_checked(self.version, &measure, out);
                 self.sent += 1;
                 self.session.in_flight.count(id);
+                if streamed > 0 {
+                    self.rare().resend.pop_front();
+                    self.begin_payload(handle, Some(id), true, streamed);
+                    return false;
+                }
             }
             // Settled meanwhile.
             _ => {}
@@ -381,8 +401,9 @@ impl Core {
         };
         let expiry = remaining(message, *since, now).unwrap_or(None);
         let mut packet = self.packet(message, packet_id, false, expiry);
-        let (measure, chosen) = self.fit(&mut packet);
-        if !room.has(out, measure.packet_len()) {
+        let streamed = streamed_len(message);
+        let (measure, chosen) = self.fit(&mut packet, streamed);
+        if !room.has(out, measure.written_len()) {
             return false;
         }
         if packet.write_checked(self.version, &measure, out).is_err() {
@@ -397,14 +418,19 @@ impl Core {
             let aliases = &mut self.rare().outbound_aliases;
             aliases.sent(queued.message.topic(), chosen);
         }
+        let handle = queued.handle;
         if let Some(id) = packet_id {
-            self.put_in_flight(id, queued.handle, queued.message, queued.since);
+            self.put_in_flight(id, handle, queued.message, queued.since);
+        }
+        if streamed > 0 {
+            self.begin_payload(handle, packet_id, false, streamed);
+            return false;
         }
         true
     }
 
     /// Gives the packet an alias, unless it would not fit with one: it fits without.
-    fn fit(&self, packet: &mut Publish<'_>) -> (Measure, Option<Chosen>) {
+    fn fit(&self, packet: &mut Publish<'_>, streamed: u32) -> (Measure, Option<Chosen>) {
         let topic = packet.topic;
         let chosen = self.choose_alias(topic);
         match chosen {
@@ -415,13 +441,14 @@ impl Core {
             Some(Chosen::Set(alias)) => packet.topic_alias = Some(alias),
             None => {}
         }
-        let measure = packet.measure(self.version);
+        let measure = packet.measure(self.version).with_payload(streamed);
         if chosen.is_none() || measure.packet_len() <= self.peer.maximum_packet_size as usize {
             return (measure, chosen);
         }
         packet.topic = topic;
         packet.topic_alias = None;
-        (packet.measure(self.version), None)
+        let measure = packet.measure(self.version).with_payload(streamed);
+        (measure, None)
     }
 
     #[inline]
@@ -513,6 +540,12 @@ const MAXIMUM_OVERHEAD: usize = 21;
 /// Bytes of the reply buffer that a connection keeps once it is empty: some acknowledgements. What
 /// more a burst needed is given back.
 const KEPT: usize = 256;
+
+/// Bytes of a payload that goes out apart from its packet.
+#[inline]
+fn streamed_len(message: &Message) -> u32 {
+    message.streamed_payload_len().unwrap_or(0)
+}
 
 /// How much may be appended.
 struct Room {

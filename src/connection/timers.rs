@@ -73,8 +73,8 @@ impl Core {
         if self.phase == Phase::Closed {
             return;
         }
-        if self.deadline.due(now) && self.phase == Phase::Connected && self.is_held_by_application()
-        {
+        let is_held = self.is_held_by_application() && self.arriving.is_none();
+        if self.deadline.due(now) && self.phase == Phase::Connected && is_held {
             // Nobody listens: that nothing is heard proves nothing.
             self.heard(now);
         }

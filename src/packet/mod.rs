@@ -22,6 +22,7 @@ pub use decode_options::DecodeOptions;
 pub use disconnect::Disconnect;
 pub(crate) use publish::Measure;
 pub use publish::{Publish, SubscriptionIdentifiers};
+pub(crate) use start::Form;
 pub use start::{PacketStart, PayloadChunks, PublishHead};
 pub use subscribe::{
     ReasonCodes, Suback, Subscribe, Subscription, SubscriptionOptions, Subscriptions,

@@ -342,7 +342,8 @@ pub(crate) struct Measure {
 
 impl Measure {
     /// Of a packet with a payload that the caller writes behind it.
-    pub(super) fn with_payload(self, length: u32) -> Self {
+    #[inline]
+    pub(crate) fn with_payload(self, length: u32) -> Self {
         Self {
             remaining: writer::total([self.remaining, length as usize]),
             apart: length as usize,
@@ -352,7 +353,7 @@ impl Measure {
 
     /// Of the packet less what the caller writes.
     #[inline]
-    pub(super) fn written_len(&self) -> usize {
+    pub(crate) fn written_len(&self) -> usize {
         self.packet_len() - self.apart
     }
 

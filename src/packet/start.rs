@@ -77,6 +77,7 @@ pub struct PublishHead<'a> {
 ///
 /// Not `Copy`: of two that count the same payload, one would take the next packet for the rest of it.
 #[derive(Clone, Eq, PartialEq, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub struct PayloadChunks {
     remaining: u32,
 }
@@ -115,6 +116,35 @@ impl<'a> PacketStart<'a> {
     }
 }
 
+/// In what form a connection takes a packet, by its fixed header.
+pub(crate) enum Form {
+    /// As a whole; or its fixed header is not there yet, or wrong.
+    Whole,
+    /// A PUBLISH in pieces.
+    Pieces,
+    /// Not at all: another packet that is larger than what may have to be in memory at once.
+    TooLarge(DecodeError),
+}
+
+impl Form {
+    pub(crate) fn of(version: Version, options: &DecodeOptions, input: &[u8]) -> Self {
+        let Ok(Some(header)) = FixedHeader::read(version, options, input) else {
+            return Self::Whole;
+        };
+        let length = header.packet_length();
+        if length <= options.whole_publish_limit as usize {
+            Self::Whole
+        } else if header.packet_type == PacketType::Publish {
+            Self::Pieces
+        } else if length <= options.maximum_publish_head as usize {
+            Self::Whole
+        } else {
+            let violation = Violation::PacketTooLarge;
+            Self::TooLarge(header_error(version, header.first, violation, 1))
+        }
+    }
+}
+
 impl<'a> From<Packet<'a>> for PacketStart<'a> {
     fn from(packet: Packet<'a>) -> Self {
         Self::Whole(packet)
@@ -138,9 +168,7 @@ impl<'a> PublishHead<'a> {
     /// To take the payload with, when all of it is still to come.
     #[must_use]
     pub const fn payload(&self) -> PayloadChunks {
-        PayloadChunks {
-            remaining: self.payload_len,
-        }
+        PayloadChunks::new(self.payload_len)
     }
 
     #[inline(never)]
@@ -230,6 +258,12 @@ impl<'a> PublishHead<'a> {
 }
 
 impl PayloadChunks {
+    pub(crate) const fn new(payload_len: u32) -> Self {
+        Self {
+            remaining: payload_len,
+        }
+    }
+
     /// Takes what `input` has of the payload, which may be nothing, and moves `input` behind it: to its end, or to
     /// the next packet.
     pub fn take<'a>(&mut self, input: &mut &'a [u8]) -> &'a [u8] {

@@ -4,6 +4,7 @@
 //! A [`Session`] is moved into a connection and out of it by value. Everything that belongs to one
 //! connection alone (aliases, quotas, timers, the peer's limits) is not here.
 
+mod discard;
 mod dropped;
 mod ids;
 mod in_flight;

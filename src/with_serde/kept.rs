@@ -9,7 +9,7 @@ use serde::ser::{Serialize, Serializer};
 
 use super::Octets;
 use crate::message::Message;
-use crate::packet::{Publish, SubscriptionOptions};
+use crate::packet::{Publish, PublishHead, SubscriptionOptions};
 use crate::property::{Properties, Property};
 use crate::topic::{TopicFilter, TopicName};
 use crate::types::{QoS, RetainHandling, Version};
@@ -100,6 +100,8 @@ struct MessageFields<'a> {
     message_expiry_interval: Option<u32>,
     subscription_identifiers: Cow<'a, [u32]>,
     properties: Vec<Kept<'a>>,
+    #[serde(default)]
+    streamed_payload_len: Option<u32>,
     payload: Octets<'a>,
 }
 
@@ -138,7 +140,7 @@ impl<'a> Kept<'a> {
 }
 
 /// A structure: `topic`, `qos`, `retain`, `message_expiry_interval`, `subscription_identifiers`, `properties` (a sequence, as
-/// that of [`Properties`]) and `payload` (bytes).
+/// that of [`Properties`]), `streamed_payload_len` (of a payload that is not here; may be left out) and `payload` (bytes).
 impl Serialize for Message {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         MessageFields {
@@ -148,6 +150,7 @@ impl Serialize for Message {
             message_expiry_interval: self.message_expiry_interval(),
             subscription_identifiers: self.subscription_identifiers().into(),
             properties: self.properties().iter().filter_map(Kept::new).collect(),
+            streamed_payload_len: self.streamed_payload_len(),
             payload: self.payload().into(),
         }
         .serialize(serializer)
@@ -167,7 +170,16 @@ impl<'de> Deserialize<'de> for Message {
             properties: Properties::from(&properties[..]),
             ..Publish::new(&fields.topic, &fields.payload.0)
         };
-        Message::from_publish(&fields.topic, &publish)
+        let message = match fields.streamed_payload_len {
+            None => Message::from_publish(&fields.topic, &publish),
+            Some(_) if !publish.payload.is_empty() => {
+                return Err(de::Error::custom("payload both here and streamed"));
+            }
+            Some(length) => {
+                Message::from_publish_head(&fields.topic, &PublishHead::new(publish, length))
+            }
+        };
+        message
             .and_then(|message| {
                 message.with_subscription_identifiers(&fields.subscription_identifiers)
             })

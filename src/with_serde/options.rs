@@ -56,6 +56,8 @@ options! {
     automatic_topic_aliases: u16, Options::automatic_topic_aliases, Options::with_automatic_topic_aliases;
     manual_acknowledgement: bool, Options::manual_acknowledgement, Options::with_manual_acknowledgement;
     answer_invalid_filters: bool, Options::answer_invalid_filters, Options::with_answer_invalid_filters;
+    whole_publish_limit: u32, Options::whole_publish_limit, Options::with_whole_publish_limit;
+    maximum_publish_head: u32, Options::maximum_publish_head, Options::with_maximum_publish_head;
     accept_v31: bool, Options::accept_v31, Options::with_accept_v31;
     control_characters_refused: bool, Options::control_characters_refused, Options::with_control_characters_refused;
     connect_timeout_ms: u64, |options: &Options| milliseconds(options.connect_timeout()),

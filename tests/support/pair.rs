@@ -4,7 +4,7 @@
 
 #![allow(dead_code)] // each test binary uses a part of it
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use sansio_mqtt::*;
@@ -52,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) chunk: usize,
     /// Bytes that `poll_transmit` is asked for.
     pub(crate) limit: usize,
+    /// Bytes of a streamed payload that an application supplies at a time.
+    pub(crate) piece: usize,
     /// One way.
     pub(crate) delay: Duration,
     /// The server application accepts by itself.
@@ -74,6 +76,7 @@ impl Setup {
             server: Options::new(),
             chunk: usize::MAX,
             limit: usize::MAX,
+            piece: usize::MAX,
             delay: Duration::ZERO,
             accept: true,
             answer: true,
@@ -106,6 +109,10 @@ pub(crate) struct End<C> {
     pub(crate) seen: Vec<Seen>,
     pub(crate) acks: Vec<AckToken>,
     pub(crate) requests: Vec<(RequestToken, usize)>,
+    /// The payloads of streamed messages, as this application keeps them.
+    pub(crate) files: HashMap<PublishHandle, Vec<u8>>,
+    /// A message that comes in pieces, and what is there of its payload.
+    pub(crate) partial: Option<(Seen, Vec<u8>)>,
     /// Read and not taken.
     input: Vec<u8>,
     pub(crate) closed: Option<Closed>,
@@ -118,6 +125,8 @@ impl<C> Default for End<C> {
             seen: Vec::new(),
             acks: Vec::new(),
             requests: Vec::new(),
+            files: HashMap::new(),
+            partial: None,
             input: Vec::new(),
             closed: None,
         }
@@ -188,6 +197,8 @@ impl Pair {
         self.client.acks.clear();
         self.server.acks.clear();
         self.server.requests.clear();
+        self.client.partial = None;
+        self.server.partial = None;
         self.to_server.parts.clear();
         self.to_client.parts.clear();
     }
@@ -355,6 +366,18 @@ impl Pair {
                         self.client.acks.extend(incoming.ack.clone());
                         publish(&incoming)
                     }
+                    ClientEvent::PublishHead(head) => {
+                        self.client.acks.extend(head.ack.clone());
+                        assert!(self.client.partial.is_none());
+                        self.client.partial = Some((publish_head(&head), Vec::new()));
+                        continue;
+                    }
+                    ClientEvent::Payload { chunk, last } => {
+                        match complete(&mut self.client.partial, chunk, last) {
+                            Some(seen) => seen,
+                            None => continue,
+                        }
+                    }
                     ClientEvent::Published { handle, ack } => Seen::Published(handle, ack.reason),
                     ClientEvent::Dropped(dropped) => Seen::Dropped(dropped.handle, dropped.reason),
                     ClientEvent::Subscribed { handle, suback } => {
@@ -372,7 +395,12 @@ impl Pair {
             self.client.input.drain(..taken);
             let mut out = Vec::new();
             if connection.poll_transmit(self.now, &mut out, self.setup.limit) == 0 {
-                break;
+                let wanted = connection.payload_wanted();
+                let piece = piece(&self.client.files, wanted, self.setup.piece);
+                out.extend_from_slice(connection.transmit_payload(self.now, &mut &piece[..]));
+                if out.is_empty() {
+                    break;
+                }
             }
             busy = true;
             Self::put(&mut self.to_server, &out, &self.setup, self.now);
@@ -412,6 +440,18 @@ impl Pair {
                     ServerEvent::Publish(incoming) => {
                         self.server.acks.extend(incoming.ack.clone());
                         publish(&incoming)
+                    }
+                    ServerEvent::PublishHead(head) => {
+                        self.server.acks.extend(head.ack.clone());
+                        assert!(self.server.partial.is_none());
+                        self.server.partial = Some((publish_head(&head), Vec::new()));
+                        continue;
+                    }
+                    ServerEvent::Payload { chunk, last } => {
+                        match complete(&mut self.server.partial, chunk, last) {
+                            Some(seen) => seen,
+                            None => continue,
+                        }
                     }
                     ServerEvent::Published { handle, ack } => Seen::Published(handle, ack.reason),
                     ServerEvent::Dropped(dropped) => Seen::Dropped(dropped.handle, dropped.reason),
@@ -456,7 +496,12 @@ impl Pair {
             self.server.input.drain(..taken);
             let mut out = Vec::new();
             if connection.poll_transmit(self.now, &mut out, self.setup.limit) == 0 {
-                break;
+                let wanted = connection.payload_wanted();
+                let piece = piece(&self.server.files, wanted, self.setup.piece);
+                out.extend_from_slice(connection.transmit_payload(self.now, &mut &piece[..]));
+                if out.is_empty() {
+                    break;
+                }
             }
             busy = true;
             Self::put(&mut self.to_client, &out, &self.setup, self.now);
@@ -545,6 +590,56 @@ fn publish(incoming: &Incoming<'_>) -> Seen {
         alias: incoming.publish.topic_alias,
         ids: incoming.publish.subscription_identifiers.iter().collect(),
     }
+}
+
+fn publish_head(head: &IncomingHead<'_>) -> Seen {
+    let message = head.to_message();
+    assert_eq!(message.streamed_payload_len(), Some(head.payload_len));
+    Seen::Publish {
+        message,
+        dup: head.publish.dup,
+        alias: head.publish.topic_alias,
+        ids: head.publish.subscription_identifiers.iter().collect(),
+    }
+}
+
+/// The message as it would have come whole, once it is complete.
+fn complete(partial: &mut Option<(Seen, Vec<u8>)>, chunk: &[u8], last: bool) -> Option<Seen> {
+    let (_, payload) = partial.as_mut().expect("a head before its payload");
+    payload.extend_from_slice(chunk);
+    if !last {
+        assert!(!chunk.is_empty());
+        return None;
+    }
+    let (mut seen, payload) = partial.take()?;
+    if let Seen::Publish { message, .. } = &mut seen {
+        let length = message.streamed_payload_len();
+        assert_eq!(length, u32::try_from(payload.len()).ok());
+        *message = Message::new(message.topic(), &payload)
+            .and_then(|whole| whole.with_properties(message.properties()))
+            .expect("topic")
+            .with_qos(message.qos())
+            .with_retain(message.retain())
+            .with_message_expiry_interval(message.message_expiry_interval());
+    }
+    Some(seen)
+}
+
+/// What the application supplies next; nothing if it does not have the payload.
+fn piece(
+    files: &HashMap<PublishHandle, Vec<u8>>,
+    wanted: Option<PayloadWanted>,
+    size: usize,
+) -> Vec<u8> {
+    let Some(wanted) = wanted else {
+        return Vec::new();
+    };
+    let Some(file) = files.get(&wanted.handle) else {
+        return Vec::new();
+    };
+    let rest = &file[wanted.offset as usize..];
+    assert_eq!(rest.len(), wanted.remaining as usize);
+    rest[..rest.len().min(size)].to_vec()
 }
 
 fn auth_seen(auth: &Auth<'_>) -> Seen {
