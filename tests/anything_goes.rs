@@ -36,6 +36,15 @@ enum Op {
         retain: bool,
         expiry: Option<u32>,
         ids: bool,
+        streamed: bool,
+    },
+    Supply {
+        client: bool,
+        bytes: usize,
+    },
+    Discard {
+        client: bool,
+        index: usize,
     },
     Subscribe {
         filter: u8,
@@ -101,7 +110,10 @@ fn op() -> impl Strategy<Value = Op> {
         2 => prop_oneof![-5_000i64..20_000, Just(i64::MAX), Just(i64::MIN)].prop_map(Op::Clock),
         2 => side().prop_map(Op::Timeout),
         8 => (side(), 0u8..3, 0usize..50, any::<u8>(), prop::option::of(0u32..4), any::<u8>()).prop_map(
-            |(client, qos, size, retain, expiry, ids)| Op::Publish { client, qos, size, retain: retain < 30, expiry, ids: ids < 30 }),
+            |(client, qos, size, retain, expiry, ids)| Op::Publish {
+                client, qos, size, retain: retain < 30, expiry, ids: ids < 30, streamed: ids & 3 == 3 }),
+        4 => (side(), 0usize..30).prop_map(|(client, bytes)| Op::Supply { client, bytes }),
+        1 => (side(), any::<usize>()).prop_map(|(client, index)| Op::Discard { client, index }),
         3 => (any::<u8>(), side()).prop_map(|(filter, unsubscribe)| Op::Subscribe { filter, unsubscribe }),
         3 => (any::<usize>(), any::<u8>()).prop_map(|(index, wrong)| Op::Reply { index, wrong: wrong < 30 }),
         5 => (side(), any::<usize>(), any::<u8>()).prop_map(|(client, index, reason)| Op::Acknowledge { client, index, reason }),
@@ -132,6 +144,12 @@ fn options(bits: u8) -> Options {
         .with_answer_invalid_filters(bits & 1 != 0)
         .with_connect_timeout(Duration::from_secs(9))
         .with_ping_timeout(Duration::from_secs(2))
+        .with_whole_publish_limit(if bits.count_ones() % 2 == 1 {
+            20
+        } else {
+            MAXIMUM_PACKET_SIZE
+        })
+        .with_maximum_publish_head(40)
 }
 
 /// What one connection has put on the wire, watched packet by packet.
@@ -147,6 +165,10 @@ struct Watch {
     open: HashSet<u16>,
     /// QoS 1 and 2 messages given to the application, in order, whose answer is not out.
     unanswered: VecDeque<(u16, bool)>,
+    /// A message that comes in pieces: its answer, and the bytes that are missing.
+    arriving: Option<(Option<(u16, bool)>, u32)>,
+    /// What has gone out of a packet whose payload is supplied.
+    departing: Vec<u8>,
     closed: Option<Closed>,
 }
 
@@ -233,6 +255,8 @@ struct Log {
     /// Dropped after it was sent: at QoS 2 the exchange goes on without its message.
     abandoned: HashSet<u16>,
     texts: HashMap<PublishHandle, String>,
+    /// Payloads that are supplied when they are wanted.
+    files: HashMap<PublishHandle, String>,
     requests: HashSet<u16>,
 }
 
@@ -404,13 +428,38 @@ impl World {
         let decode = DecodeOptions::new().with_sender(Some(sender));
         let (mut rest, mut packets) = (bytes, 0);
         let side = usize::from(client);
+        let wanted = for_side!(self, client, |one| one.payload_wanted()).flatten();
+        let (watch, log) = (&mut self.watches[side], &mut self.logs[side]);
+        assert!(
+            watch.departing.is_empty() || given == 0,
+            "behind a head: {bytes:02x?}"
+        );
         while !rest.is_empty() {
             let before = rest.len();
             let packet = Packet::decode(version, &decode, &mut rest);
             let packet = packet.unwrap_or_else(|error| panic!("{error}: {bytes:02x?}"));
-            let packet = packet.unwrap_or_else(|| panic!("not whole: {bytes:02x?}"));
             packets += 1;
-            self.watches[side].packet(&packet, before - rest.len(), &mut self.logs[side]);
+            if let Some(packet) = packet {
+                watch.packet(&packet, before - rest.len(), log);
+                continue;
+            }
+            // The rest is a head; the whole packet is looked at as if it were there.
+            let wanted = wanted.unwrap_or_else(|| panic!("not whole: {bytes:02x?}"));
+            watch.departing = rest.to_vec();
+            let pieces = decode.with_whole_publish_limit(0);
+            let head = PacketStart::decode(version, &pieces, &mut rest);
+            let Ok(Some(PacketStart::Head(head))) = head else {
+                panic!("{head:?}: {bytes:02x?}");
+            };
+            assert!(rest.is_empty());
+            assert_eq!((wanted.offset, wanted.remaining), (0, head.payload_len));
+            let file = log.files[&wanted.handle].clone();
+            let publish = Publish {
+                payload: file.as_bytes(),
+                ..head.publish
+            };
+            assert_eq!(publish.payload.len(), head.payload_len as usize);
+            watch.packet(&publish.into(), before + publish.payload.len(), log);
         }
         assert!(
             given <= limit || packets == 1,
@@ -418,6 +467,44 @@ impl World {
         );
         self.wires[side].extend_from_slice(bytes);
         given
+    }
+
+    /// Supplies some of the payload that one side wants. True: it wanted one.
+    fn supply(&mut self, client: bool, bytes: usize) -> bool {
+        let (now, side) = (self.now(), usize::from(client));
+        let wanted = for_side!(self, client, |one| one.payload_wanted()).flatten();
+        let Some(PayloadWanted { handle, offset, .. }) = wanted else {
+            let none = for_side!(self, client, |one| one
+                .transmit_payload(now, &mut &b"x"[..])
+                .len());
+            assert_eq!(none.unwrap_or_default(), 0);
+            return false;
+        };
+        // The next packet is not taken for the rest of this one.
+        let file = format!("{}behind", self.logs[side].files[&handle]);
+        let rest = &file.as_bytes()[offset as usize..];
+        let mut piece = &rest[..bytes.min(rest.len())];
+        let chunk = for_side!(self, client, |one| one.transmit_payload(now, &mut piece)).unwrap();
+        self.wires[side].extend_from_slice(chunk);
+        let departing = &mut self.watches[side].departing;
+        departing.extend_from_slice(chunk);
+        let wanted = for_side!(self, client, |one| one.payload_wanted()).flatten();
+        if wanted.is_none() {
+            let decode = DecodeOptions::new();
+            let version = match (client, &self.server) {
+                (false, Some(server)) => server.version(),
+                _ => self.version,
+            };
+            let mut whole = &departing[..];
+            let packet = Packet::decode(version, &decode, &mut whole);
+            let Ok(Some(Packet::Publish(publish))) = packet else {
+                panic!("{packet:?}");
+            };
+            assert_eq!(publish.payload, self.logs[side].files[&handle].as_bytes());
+            assert!(whole.is_empty());
+            departing.clear();
+        }
+        true
     }
 
     /// Gives `input` to one side until it takes no more; keeps what an application would.
@@ -428,6 +515,7 @@ impl World {
         loop {
             let before = input.len();
             let (mut settled, mut answered, mut publish) = (None, None, None);
+            let (mut head, mut payload) = (None, None);
             let (watch, log) = (&mut self.watches[side], &mut self.logs[side]);
             if client {
                 let Some(connection) = &mut self.client else {
@@ -443,6 +531,8 @@ impl World {
                         watch.receive_maximum = connack.properties.receive_maximum();
                     }
                     ClientEvent::Publish(incoming) => publish = Some(incoming),
+                    ClientEvent::PublishHead(incoming) => head = Some(incoming),
+                    ClientEvent::Payload { chunk, last } => payload = Some((chunk, last)),
                     ClientEvent::Published { handle, ack } => {
                         settled = Some((handle, ack.packet_id));
                     }
@@ -467,6 +557,8 @@ impl World {
                         watch.receive_maximum = connect.properties.receive_maximum();
                     }
                     ServerEvent::Publish(incoming) => publish = Some(incoming),
+                    ServerEvent::PublishHead(incoming) => head = Some(incoming),
+                    ServerEvent::Payload { chunk, last } => payload = Some((chunk, last)),
                     ServerEvent::Published { handle, ack } => {
                         settled = Some((handle, ack.packet_id));
                     }
@@ -498,6 +590,25 @@ impl World {
                 }
                 self.acks[side].extend(incoming.ack);
             }
+            if let Some(incoming) = head {
+                assert!(!incoming.topic().is_empty());
+                let qos_2 = incoming.publish.qos == QoS::ExactlyOnce;
+                let answer = incoming.publish.packet_id.map(|id| (id.get(), qos_2));
+                let before = watch.arriving.replace((answer, incoming.payload_len));
+                assert_eq!(before, None, "a head inside a payload");
+                self.acks[side].extend(incoming.ack);
+            }
+            if let Some((chunk, last)) = payload {
+                let (answer, missing) = watch.arriving.take().expect("a payload with a head");
+                let missing = missing - u32::try_from(chunk.len()).unwrap();
+                assert_eq!(last, missing == 0);
+                if last {
+                    watch.unanswered.extend(answer);
+                } else {
+                    assert!(!chunk.is_empty());
+                    watch.arriving = Some((answer, missing));
+                }
+            }
             events += 1;
             assert!(input.len() <= before);
             if once {
@@ -524,6 +635,7 @@ impl World {
         let mut busy = self.accept(true, 0);
         for client in [true, false] {
             busy |= self.transmit(client, usize::MAX) > 0;
+            busy |= self.supply(client, usize::MAX);
             busy |= self.deliver(!client, usize::MAX, false);
             let side = usize::from(client);
             while !self.acks[side].is_empty() {
@@ -687,8 +799,15 @@ impl World {
                 retain,
                 expiry,
                 ids,
+                streamed,
             } => {
-                let (message, text) = self.message(qos, size);
+                let (mut message, text) = self.message(qos, size);
+                if streamed {
+                    let length = u32::try_from(text.len()).unwrap();
+                    message = Message::with_streamed_payload(message.topic(), length)
+                        .unwrap()
+                        .with_qos(message.qos());
+                }
                 let mut message = message.with_retain(retain);
                 if self.version == Version::V5 {
                     message = message.with_message_expiry_interval(expiry);
@@ -699,10 +818,34 @@ impl World {
                 let copy = message.clone();
                 match for_side!(self, client, |one| one.publish(now, message)) {
                     Some(Ok(handle)) => {
-                        self.logs[usize::from(client)].texts.insert(handle, text);
+                        let log = &mut self.logs[usize::from(client)];
+                        if streamed {
+                            log.files.insert(handle, text.clone());
+                        }
+                        log.texts.insert(handle, text);
                     }
                     Some(Err(error)) => assert_eq!(error.message, copy),
                     None => {}
+                }
+            }
+            Op::Supply { client, bytes } => drop(self.supply(client, bytes)),
+            Op::Discard { client, index } => {
+                let side = usize::from(client);
+                let mut handles: Vec<_> = self.logs[side].texts.keys().copied().collect();
+                handles.sort_unstable();
+                if let (Some(session), false) = (&mut self.sessions[side], handles.is_empty()) {
+                    let handle = handles[index % handles.len()];
+                    let in_flight = session.in_flight();
+                    if let Some(message) = session.discard(handle) {
+                        assert_eq!(session.discard(handle), None);
+                        let qos_2 = message.qos() == QoS::ExactlyOnce;
+                        assert!(!qos_2 || session.in_flight() == in_flight);
+                        self.logs[side].dropped(&Dropped {
+                            handle,
+                            message: Some(message),
+                            reason: DropReason::NotSupported,
+                        });
+                    }
                 }
             }
             Op::Subscribe {
