@@ -18,8 +18,9 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use samples::samples;
 use sansio_mqtt::{
     ClientConnection, ClientEvent, Connack, Connect, DecodeOptions, EncodeError, Instant,
-    MAXIMUM_REMAINING_LENGTH, Options, Packet, PacketStart, Properties, Publish, PublishHead, QoS,
-    ReasonCode, ServerConnection, ServerEvent, Session, TopicFilter, TopicName, Version,
+    MAXIMUM_REMAINING_LENGTH, Message, Options, Packet, PacketStart, Properties, Publish,
+    PublishHead, QoS, ReasonCode, ServerConnection, ServerEvent, Session, TopicFilter, TopicName,
+    Version,
 };
 
 thread_local! {
@@ -195,6 +196,99 @@ fn the_largest_message_needs_no_buffer_of_its_size() {
     assert!(peak <= 2 * BUFFER, "{peak} bytes");
 }
 
+const IN_PIECES: Options = Options::new().with_whole_publish_limit(1024);
+
+/// The largest message there is through both connections, with their sessions and one buffer between them.
+#[test]
+fn the_largest_message_passes_both_connections_in_little_memory() {
+    const BUFFER: usize = 16 * 1024;
+    let now = Instant::ZERO;
+    for (version, qos) in [
+        (Version::V311, QoS::AtMostOnce),
+        (Version::V5, QoS::AtLeastOnce),
+        (Version::V5, QoS::ExactlyOnce),
+    ] {
+        let topic = "firmware/image";
+        let in_head = 2
+            + u32::try_from(topic.len()).unwrap()
+            + if qos == QoS::AtMostOnce { 0 } else { 2 }
+            + u32::from(version == Version::V5);
+        let payload_len = MAXIMUM_REMAINING_LENGTH - in_head;
+        let peak = peak(|| {
+            let (mut client, mut server) = connected(version, &IN_PIECES);
+            let message = Message::with_streamed_payload(topic, payload_len).unwrap();
+            let handle = client.publish(now, message.with_qos(qos)).unwrap();
+            let file = [7; BUFFER];
+            let (mut received, mut complete, mut settled) = (0, 0, None);
+            let (mut out, mut back) = (Vec::with_capacity(BUFFER), Vec::with_capacity(64));
+            loop {
+                client.poll_transmit(now, &mut out, BUFFER);
+                if client.payload_wanted().is_some() {
+                    let room = BUFFER - out.len();
+                    let mut bytes = &file[..room];
+                    out.extend_from_slice(client.transmit_payload(now, &mut bytes));
+                }
+                let mut input = &out[..];
+                while let Some(event) = server.receive(now, &mut input) {
+                    match event {
+                        ServerEvent::PublishHead(head) => {
+                            assert_eq!((head.topic(), head.payload_len), (topic, payload_len));
+                        }
+                        ServerEvent::Payload { chunk, last } => {
+                            received += chunk.len();
+                            complete += usize::from(last);
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+                assert!(input.is_empty());
+                server.poll_transmit(now, &mut back, usize::MAX);
+                let mut input = &back[..];
+                while let Some(event) = client.receive(now, &mut input) {
+                    let ClientEvent::Published { handle, .. } = event else {
+                        panic!("{event:?}");
+                    };
+                    settled = Some(handle);
+                }
+                if out.is_empty() && back.is_empty() {
+                    break;
+                }
+                out.clear();
+                back.clear();
+            }
+            assert_eq!((received, complete), (payload_len as usize, 1));
+            assert_eq!(settled, (qos != QoS::AtMostOnce).then_some(handle));
+        });
+        // The buffer, and what both keep.
+        assert!(peak <= BUFFER + 4096, "{qos:?}: {peak} bytes");
+    }
+}
+
+/// As TCP gives it.
+#[test]
+fn a_payload_in_pieces_is_received_without_allocating() {
+    let now = Instant::ZERO;
+    for version in [Version::V311, Version::V5] {
+        let (_, mut server) = connected(version, &IN_PIECES);
+        let mut bytes = Vec::new();
+        let payload = vec![7; 1 << 20];
+        let publish = Publish::new("t", &payload);
+        publish.encode(version, &mut bytes).unwrap();
+        let mut received = 0;
+        let ((), count) = allocations(|| {
+            for mut piece in bytes.chunks(1460) {
+                while let Some(event) = server.receive(now, &mut piece) {
+                    if let ServerEvent::Payload { chunk, .. } = event {
+                        received += chunk.len();
+                    }
+                }
+                assert!(piece.is_empty());
+            }
+        });
+        assert_eq!((received, count), (1 << 20, 0), "{version}");
+    }
+}
+
 #[test]
 fn packets() {
     for version in [Version::V31, Version::V311, Version::V5] {
@@ -309,12 +403,12 @@ fn topics() {
 }
 
 /// Two connections with an exchange behind them, which has made them what memory they keep.
-fn connected(version: Version) -> (ClientConnection, ServerConnection) {
+fn connected(version: Version, options: &Options) -> (ClientConnection, ServerConnection) {
     let now = Instant::ZERO;
     let connect = Connect::new(version, "c");
-    let client = ClientConnection::new(now, &connect, Session::new(), Options::new());
+    let client = ClientConnection::new(now, &connect, Session::new(), options.clone());
     let mut client = client.expect("CONNECT");
-    let mut server = ServerConnection::new(now, Options::new());
+    let mut server = ServerConnection::new(now, options.clone());
     let mut bytes = Vec::new();
     client.poll_transmit(now, &mut bytes, usize::MAX);
     let event = server.receive(now, &mut &bytes[..]);
@@ -333,7 +427,7 @@ fn connected(version: Version) -> (ClientConnection, ServerConnection) {
 fn messages_in_a_steady_state() {
     let now = Instant::ZERO;
     for version in [Version::V311, Version::V5] {
-        let (mut client, mut server) = connected(version);
+        let (mut client, mut server) = connected(version, &Options::new());
         let (mut up, mut down) = (Vec::with_capacity(1024), Vec::with_capacity(1024));
         let mut exchange = |qos: QoS, from_client: bool| {
             let publish = Publish {
