@@ -322,7 +322,7 @@ impl ClientConnection {
                 })
             }
             Packet::Pingresp => {
-                self.core.stop_deadline();
+                self.core.on_pingresp();
                 None
             }
             _ => return Err(Violation::UnexpectedPacket),

@@ -886,6 +886,31 @@ fn a_server_that_does_not_answer_a_ping_is_left() {
     }
 }
 
+/// A transport that takes nothing any more is noticed also when the answer to an earlier ping arrives meanwhile.
+#[test]
+fn a_ping_that_does_not_leave_keeps_its_deadline() {
+    for version in VERSIONS {
+        let setup = Setup {
+            keep_alive: 10,
+            client: Options::new().with_ping_timeout(Duration::from_secs(10)),
+            ..Setup::new(version)
+        };
+        let mut pair = Pair::connected(setup);
+        pair.server.connection = None;
+        pair.advance(Duration::from_millis(7_500));
+        assert_eq!(pair.types_to_server(), [PacketType::Pingreq]);
+        let now = pair.now + Duration::from_millis(7_500);
+        let client = pair.client();
+        assert_eq!(client.poll_timeout(), Some(now));
+        client.handle_timeout(now);
+        assert!(client.receive(now, &mut &b"\xd0\x00"[..]).is_none());
+        let end = now + Duration::from_secs(10);
+        assert_eq!(client.poll_timeout(), Some(end));
+        client.handle_timeout(end);
+        assert_eq!(client.closed().unwrap().cause, CloseCause::PingTimeout);
+    }
+}
+
 #[test]
 fn authentication_is_handed_through() {
     let mut setup = Setup {

@@ -101,6 +101,16 @@ impl Core {
         }
     }
 
+    /// Client: the answer to a PINGREQ. While the next one has not left, the deadline stays, which
+    /// [`heard`](Self::heard) has just set anew: nothing else would tell that the transport takes
+    /// nothing any more.
+    pub(crate) fn on_pingresp(&mut self) {
+        let next_waits = self.keep_alive != 0 && self.ping == Timer::OFF;
+        if !next_waits {
+            self.stop_deadline();
+        }
+    }
+
     /// A whole packet came (MQTT-3.1.2-22 of 5.0, MQTT-3.1.2-24 of 3.1.1).
     pub(crate) fn heard(&mut self, now: Instant) {
         if self.phase != Phase::Connected {
