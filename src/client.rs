@@ -436,6 +436,11 @@ impl ClientConnection {
         self.core.send_quota()
     }
 
+    #[cfg(test)]
+    pub(crate) fn unsettled_of_peer(&self) -> (usize, usize) {
+        self.core.unsettled_of_peer()
+    }
+
     /// The session, as it stands.
     #[must_use]
     pub fn session(&self) -> &Session {

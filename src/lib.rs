@@ -39,6 +39,8 @@ extern crate alloc;
 mod client;
 mod connection;
 mod display;
+#[cfg(all(test, feature = "std"))]
+mod explore;
 mod message;
 mod options;
 mod packet;

@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["connection"],
     &["client", "server"],
     &["with_arbitrary", "with_serde"],
+    &["explore"],
 ];
 
 fn floor(module: &str) -> Option<usize> {

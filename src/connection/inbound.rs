@@ -136,6 +136,13 @@ impl Core {
         Ok(())
     }
 
+    /// For the exploration of all states: acknowledgements not sent, and identifiers that count against our Receive Maximum.
+    #[cfg(test)]
+    pub(crate) fn unsettled_of_peer(&self) -> (usize, usize) {
+        let peer = self.received.as_ref();
+        peer.map_or((0, 0), |peer| (peer.pending.len(), peer.open.len()))
+    }
+
     /// Whether this is a message that the application has not had.
     fn take_delivery(&mut self, id: PacketId, qos: QoS) -> Result<Delivery, Violation> {
         let peer = self.received.get_or_insert_default();
