@@ -231,10 +231,7 @@ impl ClientConnection {
                 Ok(Some(ClientEvent::Connack(*connack)))
             }
             Packet::Auth(auth) => {
-                self.core.check_auth(&auth.properties)?;
-                if auth.reason != ReasonCode::ContinueAuthentication {
-                    return Err(Violation::ReasonCodeInvalid);
-                }
+                self.core.on_auth(auth)?;
                 Ok(Some(ClientEvent::Auth(*auth)))
             }
             // MQTT-3.2.0-1, in 3.1.1 and in 5.0.
@@ -253,7 +250,7 @@ impl ClientConnection {
             match core.authentication_method() {
                 // MQTT-4.12.0-5 and MQTT-4.12.0-6 of 5.0.
                 None if connack.properties.authentication_method().is_none() => {}
-                _ => core.check_auth(&connack.properties)?,
+                _ => core.check_authentication_method(&connack.properties)?,
             }
         }
         // MQTT-3.2.2-4 of 5.0; 3.1.1 leaves it to the client whether to go on (§3.2.2.2), but a
@@ -292,7 +289,7 @@ impl ClientConnection {
     fn on_packet<'i>(&mut self, packet: &Packet<'i>) -> Result<Option<ClientEvent<'i>>, Violation> {
         Ok(match packet {
             Packet::Auth(auth) => {
-                self.core.check_auth(&auth.properties)?;
+                self.core.on_auth(auth)?;
                 Some(ClientEvent::Auth(*auth))
             }
             Packet::Disconnect(disconnect) => {
@@ -638,11 +635,14 @@ impl ClientConnection {
         Ok(RequestHandle(handle))
     }
 
-    /// Sends a step of enhanced authentication, or begins a re-authentication (5.0 §4.12).
+    /// Sends a step of enhanced authentication, in answer to [`ClientEvent::Auth`], or with
+    /// [`ReAuthenticate`](ReasonCode::ReAuthenticate) begins a re-authentication, during which other
+    /// traffic goes on (5.0 §4.12). It ends with an AUTH of Success, or the connection does; the server
+    /// has [`connect_timeout`](Options::with_connect_timeout) for each step.
     ///
     /// # Errors
     ///
-    /// CONNECT named no Authentication Method or another one, the reason code is not a client's at
+    /// It is not the client's turn ([`AuthenticationOrder`](RequestError::AuthenticationOrder)), CONNECT named no Authentication Method or another one, the reason code is not a client's at
     /// this point, there is no room, or the connection is closed.
     pub fn auth(&mut self, now: Instant, auth: &Auth<'_>) -> Result<(), RequestError> {
         self.core.auth(now, auth)

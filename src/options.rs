@@ -55,6 +55,7 @@ pub struct Options {
     receive_maximum: u16,
     topic_alias_maximum: u16,
     automatic_topic_aliases: u16,
+    maximum_authentication_rounds: u8,
     queue_policy: QueuePolicy,
     manual_acknowledgement: bool,
     /// What the decoder has to know, in its form: it is asked for with every packet.
@@ -79,6 +80,7 @@ impl Options {
             receive_maximum: 1024,
             topic_alias_maximum: 0,
             automatic_topic_aliases: 0,
+            maximum_authentication_rounds: 16,
             queue_policy: QueuePolicy::Reject,
             manual_acknowledgement: false,
             decode: DecodeOptions::new(),
@@ -195,8 +197,8 @@ impl Options {
     }
 
     /// How long the peer may take to open the connection: for a client until CONNACK (or the next
-    /// AUTH), for a server until CONNECT (or the next AUTH). Millisecond steps, at most 49 days.
-    /// Default 30 s.
+    /// AUTH), for a server until CONNECT (or the next AUTH); and how long for each AUTH that is due from it
+    /// in a re-authentication. Millisecond steps, at most 49 days. Default 30 s.
     #[must_use]
     pub const fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout_ms = milliseconds(timeout);
@@ -208,6 +210,14 @@ impl Options {
     #[must_use]
     pub const fn with_ping_timeout(mut self, timeout: Duration) -> Self {
         self.ping_timeout_ms = milliseconds(timeout);
+        self
+    }
+
+    /// AUTH packets that the peer may send in one authentication, be it before CONNACK or a
+    /// re-authentication. One more ends the connection with 0x97. Default 16.
+    #[must_use]
+    pub const fn with_maximum_authentication_rounds(mut self, rounds: u8) -> Self {
+        self.maximum_authentication_rounds = rounds;
         self
     }
 
@@ -342,6 +352,12 @@ impl Options {
         Duration::from_millis(self.ping_timeout_ms as u64)
     }
 
+    /// See [`with_maximum_authentication_rounds`](Self::with_maximum_authentication_rounds).
+    #[must_use]
+    pub const fn maximum_authentication_rounds(&self) -> u8 {
+        self.maximum_authentication_rounds
+    }
+
     /// See [`with_maximum_connect_size`](Self::with_maximum_connect_size).
     #[must_use]
     pub const fn maximum_connect_size(&self) -> u32 {
@@ -415,7 +431,7 @@ impl fmt::Debug for Options {
             receive_maximum maximum_packet_size topic_alias_maximum automatic_topic_aliases
             maximum_kept_messages maximum_kept_bytes queue_policy maximum_reply_bytes
             maximum_open_requests manual_acknowledgement connect_timeout ping_timeout
-            maximum_connect_size answer_invalid_filters control_characters_refused accept_v31
+            maximum_authentication_rounds maximum_connect_size answer_invalid_filters control_characters_refused accept_v31
             whole_publish_limit maximum_publish_head
         }
     }

@@ -219,12 +219,7 @@ impl ServerConnection {
     ) -> Result<Option<ServerEvent<'i>>, Violation> {
         match packet {
             Packet::Auth(auth) => {
-                self.core.check_auth(&auth.properties)?;
-                // MQTT-4.12.0-3 of 5.0.
-                if auth.reason != ReasonCode::ContinueAuthentication {
-                    return Err(Violation::ReasonCodeInvalid);
-                }
-                self.core.stop_deadline();
+                self.core.on_auth(auth)?;
                 Ok(Some(ServerEvent::Auth(*auth)))
             }
             Packet::Disconnect(disconnect) => {
@@ -252,7 +247,7 @@ impl ServerConnection {
     fn on_packet<'i>(&mut self, packet: &Packet<'i>) -> Result<Option<ServerEvent<'i>>, Violation> {
         Ok(match packet {
             Packet::Auth(auth) => {
-                self.core.check_auth(&auth.properties)?;
+                self.core.on_auth(auth)?;
                 Some(ServerEvent::Auth(*auth))
             }
             Packet::Disconnect(disconnect) => {
@@ -334,7 +329,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// No CONNECT waits for an answer; a session was given to a clean start; CONNACK is not one of
+    /// No CONNECT waits for an answer, or an AUTH of ours does; a session was given to a clean start; CONNACK is not one of
     /// success, lacks the Assigned Client Identifier or the Authentication Method that it must
     /// have, declares unavailable what the will needs, or cannot be encoded or does not fit. The
     /// session comes back, and the client waits for another answer.
@@ -392,6 +387,9 @@ impl ServerConnection {
             }
             if properties.response_information().is_some() && !core.peer.response_information {
                 return Err(AcceptErrorReason::ResponseInformation);
+            }
+            if core.awaits_auth() {
+                return Err(RequestError::AuthenticationOrder.into());
             }
             // MQTT-4.12.0-5, MQTT-4.12.0-6 of 5.0.
             if properties.authentication_method() != core.authentication_method() {
@@ -726,11 +724,14 @@ impl ServerConnection {
     }
 
     /// Sends a step of enhanced authentication: Continue authentication before
-    /// [`accept`](Self::accept), and in a re-authentication also Success (5.0 §4.12).
+    /// [`accept`](Self::accept), and in a re-authentication, which only a client begins, also Success
+    /// (5.0 §4.12). The client has [`connect_timeout`](Options::with_connect_timeout) for each answer. A
+    /// re-authentication that fails ends with [`disconnect`](Self::disconnect) and
+    /// [`NotAuthorized`](ReasonCode::NotAuthorized) (MQTT-4.12.1-2).
     ///
     /// # Errors
     ///
-    /// CONNECT named no Authentication Method or another one, the reason code is not a server's at
+    /// It is not the server's turn ([`AuthenticationOrder`](RequestError::AuthenticationOrder)), CONNECT named no Authentication Method or another one, the reason code is not a server's at
     /// this point, there is no room, or the connection is closed.
     pub fn auth(&mut self, now: Instant, auth: &Auth<'_>) -> Result<(), RequestError> {
         self.core.auth(now, auth)

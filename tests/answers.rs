@@ -202,6 +202,9 @@ fn a_reason_string_yields_in_every_packet() {
                     }
                     PacketType::Auth if from_client => pair.client().auth(now, &auth).unwrap(),
                     PacketType::Auth => {
+                        let again = Auth::new(ReasonCode::ReAuthenticate, &list[..1]);
+                        pair.client().auth(now, &again).unwrap();
+                        pair.drive();
                         let auth = Auth::new(ReasonCode::ContinueAuthentication, &list);
                         pair.server().auth(now, &auth).unwrap();
                     }

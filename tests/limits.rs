@@ -687,12 +687,13 @@ fn the_callers_own_packets_are_bounded_too() {
     let auth = Auth::new(ReasonCode::ReAuthenticate, &method);
     let mut refused = None;
     for _ in 0..1000 {
-        if let Err(error) = pair.client().auth(now, &auth) {
+        if let Err(error) = pair.client().unsubscribe(&["t"], Properties::new()) {
             refused = Some(error);
             break;
         }
     }
     assert_eq!(refused, Some(RequestError::Backlog));
+    assert_eq!(pair.client().auth(now, &auth), Err(RequestError::Backlog));
 }
 
 /// Every bound at its smallest: a connection works, if slowly.
@@ -763,9 +764,12 @@ fn replies_keep_to_the_limit_and_their_place() {
     let now = pair.now;
     let method = [Property::AuthenticationMethod("M")];
     let server = pair.server();
-    server
-        .auth(now, &Auth::new(ReasonCode::ContinueAuthentication, &method))
-        .unwrap();
+    let auth = Auth::new(ReasonCode::ContinueAuthentication, &method);
+    server.auth(now, &auth).unwrap();
+    // A client that answers before it is asked.
+    let mut answer = Vec::new();
+    Packet::from(auth).encode(Version::V5, &mut answer).unwrap();
+    assert!(server.receive(now, &mut &answer[..]).is_some());
     let long = [method[0], Property::UserProperty("a long", "property")];
     let connack = Connack {
         properties: (&long[..]).into(),

@@ -1004,7 +1004,7 @@ fn authentication_is_handed_through() {
     pair.drive();
     match pair.server.closed.unwrap().cause {
         CloseCause::Violation(error) => {
-            assert_eq!(error.violation(), Violation::AuthenticationMethodMismatch);
+            assert_eq!(error.violation(), Violation::ReauthenticationMethod);
         }
         cause => panic!("{cause:?}"),
     }

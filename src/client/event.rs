@@ -53,7 +53,7 @@ pub enum ClientEvent<'i> {
         unsuback: Unsuback<'i>,
     },
     /// A step of enhanced authentication (5.0 §4.12), to be answered with
-    /// [`auth`](crate::ClientConnection::auth) unless it is the end of it.
+    /// [`auth`](crate::ClientConnection::auth); with Success it is the end of it.
     Auth(Auth<'i>),
     /// The server ends the connection (5.0).
     Disconnect(Disconnect<'i>),

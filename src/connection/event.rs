@@ -165,6 +165,8 @@ pub enum CloseCause {
     KeepAliveTimeout,
     /// Client: nothing came after a PINGREQ.
     PingTimeout,
+    /// The peer's AUTH did not come in time in a re-authentication (MQTT-4.12.1-2 of 5.0).
+    AuthenticationTimeout,
 }
 
 impl fmt::Display for CloseCause {
@@ -178,6 +180,7 @@ impl fmt::Display for CloseCause {
             Self::ConnectTimeout => f.write_str("the peer did not open the connection in time"),
             Self::KeepAliveTimeout => f.write_str("keep alive timeout"),
             Self::PingTimeout => f.write_str("no answer to a ping"),
+            Self::AuthenticationTimeout => f.write_str("authentication timeout"),
         }
     }
 }
@@ -215,6 +218,10 @@ pub enum RequestError {
     /// The Authentication Method is not that of CONNECT (MQTT-4.12.0-5, MQTT-4.12.1-1 of 5.0).
     #[error("the authentication method is not that of CONNECT")]
     AuthenticationMethod,
+    /// It is not this side's turn: there is no step of the peer to answer, or it has not answered ours, or
+    /// a re-authentication is under way (5.0 §4.12).
+    #[error("it is not this side's turn to authenticate")]
+    AuthenticationOrder,
     /// A Session Expiry Interval of 0 in CONNECT cannot be raised (5.0 §3.14.2.2.2).
     #[error("a session expiry interval of 0 cannot be raised")]
     SessionExpiry,

@@ -2,13 +2,14 @@
 //!
 //! `inbound` has what comes from the peer while the connection is open, `outbound` the messages that
 //! go to it, `replies` all other packets, `timers` what time does, `ending` the end, `aliases` the two
-//! tables of topic aliases, `stream_in` and `stream_out` payloads that go in pieces, `event` the public
-//! words.
+//! tables of topic aliases, `authentication` the steps of AUTH, `stream_in` and `stream_out` payloads that
+//! go in pieces, `event` the public words.
 //!
 //! Everything that answers input goes through one buffer, `control`, in the order in which it came
 //! about; messages follow it. So the bytes that come out depend on the calls and on nothing else.
 
 mod aliases;
+mod authentication;
 mod ending;
 mod event;
 mod inbound;
@@ -24,6 +25,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use aliases::{InboundAliases, OutboundAliases};
+use authentication::Authentication;
 pub use event::{
     AckToken, AcknowledgeError, CloseCause, Closed, Incoming, IncomingHead, PayloadWanted,
     ReplyError, ReplyErrorReason, RequestError, RequestToken,
@@ -72,8 +74,7 @@ pub(crate) enum Asked {
 struct Rare {
     inbound_aliases: InboundAliases,
     outbound_aliases: OutboundAliases,
-    /// That of CONNECT.
-    authentication_method: Option<Box<str>>,
+    authentication: Option<Authentication>,
     /// What a resumed session has to send again, PUBREL and then PUBLISH, each in the order of first
     /// sending: identifier and handle, since the identifier may be given away before its turn
     /// comes.
@@ -210,7 +211,7 @@ impl Core {
             .request_problem_information()
             .unwrap_or(true);
         if let Some(method) = connect.properties.authentication_method() {
-            self.rare().authentication_method = Some(Box::from(method));
+            self.begin_authentication(method);
         }
     }
 
@@ -220,6 +221,7 @@ impl Core {
         self.phase = Phase::Connected;
         self.asked = Asked::Accepted;
         self.options.open();
+        self.end_authentication();
         let session = &mut self.session;
         let resumed = resumed && !session.ended;
         (session.ended, session.established) = (false, true);
@@ -272,10 +274,6 @@ impl Core {
 
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_with(Box::default)
-    }
-
-    pub(crate) fn authentication_method(&self) -> Option<&str> {
-        self.rare.as_ref()?.authentication_method.as_deref()
     }
 
     pub(crate) fn take_dropped(&mut self) -> Option<Dropped> {

@@ -1,15 +1,12 @@
-//! What goes into `control`, and AUTH.
+//! What goes into `control`.
 
 use alloc::vec::Vec;
 
-use super::{Core, Phase, RequestError};
+use super::{Core, RequestError};
 use crate::options::Options;
-use crate::packet::{Auth, Packet};
+use crate::packet::Packet;
 use crate::property::{Properties, Property};
-use crate::reason::ReasonCode;
-use crate::time::Instant;
-use crate::types::{PacketType, Role, Version};
-use crate::violation::Violation;
+use crate::types::{Role, Version};
 
 impl Core {
     /// Sends a packet that may carry a Reason String and User Properties. Both are left out where
@@ -67,46 +64,6 @@ impl Core {
             return Err(RequestError::Backlog);
         }
         Ok(())
-    }
-
-    /// AUTH, which the connection carries without knowing the method (5.0 §4.12).
-    pub(crate) fn auth(&mut self, now: Instant, auth: &Auth<'_>) -> Result<(), RequestError> {
-        if !matches!(self.phase, Phase::Connecting | Phase::Connected) {
-            return Err(RequestError::NotOpen);
-        }
-        let method = self.authentication_method();
-        if method.is_none() || auth.properties.authentication_method() != method {
-            return Err(RequestError::AuthenticationMethod);
-        }
-        let role = self.role;
-        let fits_phase = match self.phase {
-            // MQTT-4.12.0-2 and MQTT-4.12.0-3 of 5.0.
-            Phase::Connecting => auth.reason == ReasonCode::ContinueAuthentication,
-            _ => auth.reason.allowed_in(PacketType::Auth, Some(role)),
-        };
-        if !fits_phase {
-            return Err(RequestError::ReasonCode(auth.reason));
-        }
-        self.require_room()?;
-        self.push_trimmed(Packet::from(*auth))?;
-        if self.phase == Phase::Connecting {
-            self.start_connect_timeout(now);
-        }
-        Ok(())
-    }
-
-    /// The peer's AUTH belongs to the method of CONNECT (MQTT-4.12.0-5 to -7, MQTT-4.12.1-1 of
-    /// 5.0).
-    pub(crate) fn check_auth(&self, properties: &Properties<'_>) -> Result<(), Violation> {
-        self.check_problem_information(properties)?;
-        match (
-            self.authentication_method(),
-            properties.authentication_method(),
-        ) {
-            (None, _) => Err(Violation::AuthenticationNotNegotiated),
-            (Some(ours), Some(theirs)) if ours == theirs => Ok(()),
-            _ => Err(Violation::AuthenticationMethodMismatch),
-        }
     }
 
     /// What the options announce, for CONNECT and CONNACK; nothing that the standard assumes

@@ -1,4 +1,4 @@
-//! The two timers of a connection: nothing but them changes with time alone.
+//! The timers of a connection: nothing but them changes with time alone.
 
 use core::time::Duration;
 
@@ -66,7 +66,8 @@ impl Core {
         if self.phase == Phase::Closed {
             return None;
         }
-        Timer(self.deadline.0.min(self.ping.0)).instant()
+        let authentication = self.authentication_deadline();
+        Timer(self.deadline.0.min(self.ping.0).min(authentication.0)).instant()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -88,6 +89,9 @@ impl Core {
                 self.push_disconnect(&Disconnect::new(ReasonCode::KeepAliveTimeout));
             }
             self.close(cause, true);
+            return;
+        }
+        if self.time_out_authentication(now) {
             return;
         }
         if self.ping.due(now) {

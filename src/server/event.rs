@@ -54,7 +54,8 @@ pub enum ServerEvent<'i> {
         /// The permission to answer.
         token: RequestToken,
     },
-    /// A step of enhanced authentication (5.0 §4.12).
+    /// A step of enhanced authentication, or the first of a re-authentication (5.0 §4.12): to be answered
+    /// with [`auth`](crate::ServerConnection::auth), or with what ends it.
     Auth(Auth<'i>),
     /// The client ends the connection; [`closed`](crate::ServerConnection::closed) says what follows for its
     /// will and its session.

@@ -48,6 +48,7 @@ options! {
     maximum_connect_size: u32, Options::maximum_connect_size, Options::with_maximum_connect_size;
     maximum_kept_messages: u32, Options::maximum_kept_messages, Options::with_maximum_kept_messages;
     maximum_kept_bytes: u32, Options::maximum_kept_bytes, Options::with_maximum_kept_bytes;
+    maximum_authentication_rounds: u8, Options::maximum_authentication_rounds, Options::with_maximum_authentication_rounds;
     queue_policy: QueuePolicy, Options::queue_policy, Options::with_queue_policy;
     maximum_reply_bytes: u32, Options::maximum_reply_bytes, Options::with_maximum_reply_bytes;
     maximum_open_requests: u16, Options::maximum_open_requests, Options::with_maximum_open_requests;
