@@ -57,9 +57,11 @@ pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> 
             rule["evidence"]["vectors"] = json!(of(&codec));
             rule["evidence"]["topics"] = json!(of(&topics));
             rule["evidence"]["traces"] = json!(of(&traces));
-            let shown = rule["evidence"]
-                .as_object()
-                .is_some_and(|kinds| kinds.values().any(|kind| *kind != json!([])));
+            // A trace of what a broker does beside its connections says nothing of the crate: then there is a reason.
+            let shown = rule["evidence"].as_object().is_some_and(|kinds| {
+                let mut kinds = kinds.iter().filter(|(_, ids)| **ids != json!([]));
+                kinds.any(|(kind, _)| kind != "traces" || rule["reason"].is_null())
+            });
             let open = rule["reason"]["kind"]
                 .as_str()
                 .is_none_or(|kind| kind == "open");

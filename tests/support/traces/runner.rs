@@ -35,7 +35,7 @@ pub(crate) fn run(
     let role = sender(sends).flatten().expect("a side");
     let given = for_version(version, &trace["given"]);
     let side: Box<dyn Side> = match role {
-        Role::Server => Box::new(server::Broker::new(version, &given)),
+        Role::Server => Box::new(server::Broker::new(&given)),
         Role::Client => Box::new(client::Application::new(version, &given)),
     };
     let mut run = Run {
@@ -181,6 +181,9 @@ impl Run<'_> {
                     Ok(Some(one)) => packet(version, &one),
                     other => panic!("what is sent is no packet: {other:?}"),
                 };
+                if self.allowed.contains(&value["type"]) {
+                    continue;
+                }
                 let number = self.outcome.packets;
                 self.outcome.packets += 1;
                 let times = match self.fault {
@@ -188,11 +191,8 @@ impl Run<'_> {
                     Fault::Twice(at) if at == number => 2,
                     _ => 1,
                 };
-                let allowed = self.allowed.contains(&value["type"]);
-                for _ in 0..times {
-                    if !allowed && !link.over {
-                        link.packets.push_back((self.now, value.clone()));
-                    }
+                for _ in 0..if link.over { 0 } else { times } {
+                    link.packets.push_back((self.now, value.clone()));
                 }
             }
             if closed && link.closed.is_none() {
@@ -273,22 +273,38 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Takes none of them unless all come.
     fn expect_all(&mut self, step: &Value, patterns: &[Value]) -> Result<(), String> {
         let mut left: Vec<&Value> = patterns.iter().collect();
-        while !left.is_empty() {
-            let packet = self.front(step)?;
+        let mut taken = Vec::new();
+        let result = loop {
+            if left.is_empty() {
+                break Ok(());
+            }
+            let packet = match self.front(step) {
+                Ok(packet) => packet,
+                Err(error) => break Err(error),
+            };
             let found = left.iter().enumerate().find_map(|(index, pattern)| {
                 let pattern = for_version(self.version, pattern);
                 let captured = fit(&pattern, &packet, &self.captured).ok()?;
                 Some((index, captured))
             });
-            let (index, captured) =
-                found.ok_or_else(|| format!("{packet} fits none of {left:?}"))?;
+            let Some((index, captured)) = found else {
+                break Err(format!("{packet} fits none of {left:?}"));
+            };
             self.captured = captured;
             left.remove(index);
-            self.link()?.packets.pop_front();
+            taken.extend(self.link()?.packets.pop_front());
+        };
+        if result.is_err() {
+            let link = self.link()?;
+            taken
+                .into_iter()
+                .rev()
+                .for_each(|packet| link.packets.push_front(packet));
         }
-        Ok(())
+        result
     }
 
     /// The transport is closed, after the packet that may be told before it. In memory that one has to be there.
