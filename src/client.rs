@@ -72,16 +72,16 @@ use crate::wire::EncodeError;
 ///   acknowledgements, or the DISCONNECT that says why. Throw away what cannot be written, go on
 ///   reading, and call `receive_eof` when there is nothing more to be read.
 /// - **The end.** Once `closed` says so, call `receive` until there is no event (messages may have
-///   been dropped) and `poll_transmit` until it gives 0: there may be a DISCONNECT, or a server's
-///   CONNACK. Write that, end the writing side of the transport, read for a moment until the peer has
+///   been dropped, requests have remained unanswered) and `poll_transmit` until it gives 0: there may be
+///   a DISCONNECT, or a server's CONNACK. Write that, end the writing side of the transport, read for a moment until the peer has
 ///   ended its own, and close: TCP that is closed with input unread is reset, which can take the last
 ///   packet back.
 /// - **The next transport.** A connection is used once. Take the [`Session`] out with
 ///   [`into_session`](Self::into_session), also after an error, and make a new connection around it.
 ///   To resume, leave `clean_start` off in [`Connect`] while the session
 ///   [is established](Session::is_established), and in 5.0 ask for a Session Expiry Interval.
-///   Messages go on by themselves; a SUBSCRIBE or UNSUBSCRIBE without an answer does not, and is not
-///   reported.
+///   Messages go on by themselves; a SUBSCRIBE or UNSUBSCRIBE without an answer does not, and is reported
+///   as [`ClientEvent::Unanswered`]: by this connection, or else by the next.
 #[cfg_attr(test, derive(Clone, Hash))]
 pub struct ClientConnection {
     core: Core,
@@ -162,6 +162,9 @@ impl ClientConnection {
         loop {
             if let Some(dropped) = self.core.take_dropped() {
                 return Some(ClientEvent::Dropped(dropped));
+            }
+            if let Some(handle) = self.core.take_unanswered() {
+                return Some(ClientEvent::Unanswered(handle));
             }
             if self.core.takes_pieces() {
                 match self.core.next_piece(now, input) {
@@ -559,7 +562,8 @@ impl ClientConnection {
         self.core.acknowledge(token, reason)
     }
 
-    /// Asks for subscriptions; [`ClientEvent::Subscribed`] brings the answer.
+    /// Asks for subscriptions; [`ClientEvent::Subscribed`] brings the answer, or
+    /// [`ClientEvent::Unanswered`] says that none came.
     ///
     /// # Errors
     ///
@@ -591,7 +595,8 @@ impl ClientConnection {
         })
     }
 
-    /// Asks to end subscriptions; [`ClientEvent::Unsubscribed`] brings the answer.
+    /// Asks to end subscriptions; [`ClientEvent::Unsubscribed`] brings the answer, or
+    /// [`ClientEvent::Unanswered`] says that none came.
     ///
     /// # Errors
     ///

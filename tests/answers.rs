@@ -3,6 +3,8 @@
 #[path = "support/pair.rs"]
 mod pair;
 
+use std::time::Duration;
+
 use pair::*;
 use sansio_mqtt::*;
 
@@ -520,5 +522,89 @@ fn authentication_can_be_refused_at_any_step() {
         let cause = CloseCause::Refused(ReasonCode::BadAuthenticationMethod);
         assert_eq!(pair.server.closed.unwrap().cause, cause);
         assert_eq!(pair.client.closed.unwrap().cause, cause);
+    }
+}
+
+/// Every request has an event, whatever ends the connection and whoever drains it.
+#[test]
+fn a_request_without_an_answer_is_reported() {
+    for version in VERSIONS {
+        for end in 0..5 {
+            for drained in [true, false] {
+                let mut pair = Pair::connected(Setup {
+                    answer: false,
+                    client: Options::new().with_ping_timeout(Duration::from_secs(1)),
+                    keep_alive: 10,
+                    ..Setup::persistent(version)
+                });
+                let now = pair.now;
+                let filter = [Subscription::new("a", QoS::AtMostOnce)];
+                let client = pair.client();
+                let answered = client.subscribe(&filter, Properties::new()).unwrap();
+                let mut open = vec![client.unsubscribe(&["b"], Properties::new()).unwrap()];
+                let kept = client.publish(now, message("t", "x", QoS::ExactlyOnce));
+                open.push(client.subscribe(&filter, Properties::new()).unwrap());
+                pair.to_client.budget = Some(0);
+                pair.drive();
+                let (token, _) = pair.server.requests.remove(0);
+                pair.server()
+                    .suback(token, &[ReasonCode::Success], Properties::new())
+                    .unwrap();
+                pair.to_client.budget = None;
+                pair.drive();
+                let codes = vec![ReasonCode::Success];
+                assert_eq!(pair.client.seen, [Seen::Subscribed(answered, codes)]);
+                pair.clear();
+                let client = pair.client();
+                let cause = match end {
+                    0 => {
+                        client.receive_eof(now);
+                        CloseCause::Eof
+                    }
+                    1 => {
+                        let disconnect = Disconnect::new(ReasonCode::Success);
+                        client.disconnect(now, &disconnect).unwrap();
+                        CloseCause::Disconnected(ReasonCode::Success)
+                    }
+                    2 => {
+                        let now = now + Duration::from_secs(20);
+                        client.handle_timeout(now);
+                        client.handle_timeout(now + Duration::from_secs(2));
+                        CloseCause::PingTimeout
+                    }
+                    // A reserved type, which is found in `receive`; and not closed at all.
+                    _ => CloseCause::Eof,
+                };
+                if end < 3 {
+                    assert_eq!(client.closed().unwrap().cause, cause);
+                }
+                let take = |client: &mut ClientConnection, mut input: &[u8]| {
+                    let mut seen = Vec::new();
+                    while let Some(event) = client.receive(now, &mut input) {
+                        match event {
+                            ClientEvent::Unanswered(handle) => seen.push(handle),
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                    seen
+                };
+                let mut left = open.clone();
+                if drained && end != 4 {
+                    let input: &[u8] = if end == 3 { &[0x00, 0x00] } else { &[] };
+                    assert_eq!(take(client, input), open, "{version} {end}");
+                    assert!(client.closed().is_some());
+                    left.clear();
+                }
+                let session = pair.client.connection.take().unwrap().into_session();
+                assert_eq!(session.in_flight(), 1, "{kept:?}");
+                let connect = Connect {
+                    clean_start: false,
+                    ..Connect::new(version, "client")
+                };
+                let mut client =
+                    ClientConnection::new(now, &connect, session, Options::new()).unwrap();
+                assert_eq!(take(&mut client, &[]), left, "{version} {end} {drained}");
+            }
+        }
     }
 }

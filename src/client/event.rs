@@ -52,6 +52,9 @@ pub enum ClientEvent<'i> {
         /// The answer.
         unsuback: Unsuback<'i>,
     },
+    /// The connection ended before the answer to this SUBSCRIBE or UNSUBSCRIBE. It is not sent again: what
+    /// the server made of it is not known.
+    Unanswered(RequestHandle),
     /// A step of enhanced authentication (5.0 §4.12), to be answered with
     /// [`auth`](crate::ClientConnection::auth); with Success it is the end of it.
     Auth(Auth<'i>),

@@ -29,6 +29,7 @@ impl Core {
             self.session_expiry_interval = 0;
         }
         self.phase = Phase::Closed;
+        self.session.take_requests();
         self.deadline = Timer::OFF;
         self.ping = Timer::OFF;
         self.closed = Some(Closed {

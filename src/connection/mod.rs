@@ -39,7 +39,7 @@ use timers::Timer;
 
 use crate::options::Options;
 use crate::packet::{Connect, Packet};
-use crate::session::{Dropped, Session, State};
+use crate::session::{Dropped, RequestHandle, Session, State};
 use crate::types::{PacketId, QoS, Role, Version};
 use crate::violation::DecodeError;
 
@@ -274,6 +274,10 @@ impl Core {
 
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_with(Box::default)
+    }
+
+    pub(crate) fn take_unanswered(&mut self) -> Option<RequestHandle> {
+        self.session.dropped.pop_unanswered()
     }
 
     pub(crate) fn take_dropped(&mut self) -> Option<Dropped> {

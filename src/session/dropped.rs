@@ -1,10 +1,11 @@
-//! Messages that will not be delivered, until the application is told.
+//! Messages that will not be delivered and requests that will not be answered, until the application is
+//! told.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::fmt;
 
-use super::{Entry, PublishHandle, State};
+use super::{Entry, PublishHandle, RequestHandle, State};
 use crate::message::Message;
 
 /// A message that will not be delivered, with the reason.
@@ -63,6 +64,9 @@ struct List {
     bytes: usize,
     /// How many made room for others.
     for_room: usize,
+    /// Requests of connections that have ended, in the order of the calls. At most as many as there are
+    /// Packet Identifiers: the next connection reports them before it opens.
+    unanswered: VecDeque<RequestHandle>,
 }
 
 impl Unreported {
@@ -108,6 +112,30 @@ impl Unreported {
     }
 
     #[inline]
+    pub(crate) fn push_unanswered(&mut self, requests: &[u64]) {
+        if !requests.is_empty() {
+            let list = self.0.get_or_insert_default();
+            list.unanswered
+                .extend(requests.iter().map(|&handle| RequestHandle(handle)));
+        }
+    }
+
+    pub(crate) fn pop_unanswered(&mut self) -> Option<RequestHandle> {
+        let handle = self.0.as_mut()?.unanswered.pop_front();
+        self.tidy();
+        handle
+    }
+
+    fn tidy(&mut self) {
+        if self
+            .0
+            .as_ref()
+            .is_some_and(|list| list.dropped.is_empty() && list.unanswered.is_empty())
+        {
+            self.0 = None;
+        }
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Dropped> {
         self.0.as_ref()?;
         self.pop_one()
@@ -118,9 +146,7 @@ impl Unreported {
         let dropped = list.dropped.pop_front()?;
         list.bytes -= dropped.message.as_ref().map_or(0, Message::size);
         list.for_room -= usize::from(dropped.reason == DropReason::QueueFull);
-        if list.dropped.is_empty() {
-            self.0 = None;
-        }
+        self.tidy();
         Some(dropped)
     }
 }

@@ -202,20 +202,27 @@ impl InFlight {
         self.slots.iter().flatten()
     }
 
-    /// Ends a connection: its requests are no part of the session, and nothing is on the wire.
-    pub(crate) fn detach(&mut self) {
+    /// Takes the requests of a connection that ends out, in the order of the calls: they are no part of the
+    /// session.
+    pub(crate) fn take_requests(&mut self) -> Vec<u64> {
+        let mut requests = Vec::new();
         for slot in &mut self.slots {
-            match slot {
-                Some(Entry {
-                    state: State::Subscribe(_) | State::Unsubscribe(_),
-                    ..
-                }) => {
-                    *slot = None;
-                    self.len -= 1;
-                }
-                Some(entry) => entry.counted = false,
-                None => {}
+            let is_request = |entry: &mut Entry| {
+                matches!(entry.state, State::Subscribe(_) | State::Unsubscribe(_))
+            };
+            if let Some(entry) = slot.take_if(is_request) {
+                requests.push(entry.handle);
+                self.len -= 1;
             }
+        }
+        requests.sort_unstable();
+        requests
+    }
+
+    /// Ends a connection: nothing is on the wire any more.
+    pub(crate) fn detach(&mut self) {
+        for entry in self.slots.iter_mut().flatten() {
+            entry.counted = false;
         }
     }
 
@@ -334,6 +341,7 @@ mod tests {
                 state,
             });
         }
+        assert_eq!(table.take_requests().len(), 2);
         table.detach();
         assert_eq!(table.len(), 1);
         assert!(

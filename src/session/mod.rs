@@ -236,8 +236,15 @@ impl Session {
         self.next_handle
     }
 
+    /// A connection has ended: what it asked for is not answered any more.
+    pub(crate) fn take_requests(&mut self) {
+        let requests = self.in_flight.take_requests();
+        self.dropped.push_unanswered(&requests);
+    }
+
     /// Takes out what belongs to the connection that ends.
     pub(crate) fn detach(&mut self) {
+        self.take_requests();
         self.in_flight.detach();
     }
 }

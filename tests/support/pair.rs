@@ -32,6 +32,7 @@ pub(crate) enum Seen {
     Unsubscribe(Vec<String>),
     Subscribed(RequestHandle, Vec<ReasonCode>),
     Unsubscribed(RequestHandle, Vec<ReasonCode>),
+    Unanswered(RequestHandle),
     Auth(ReasonCode, Vec<u8>),
     Disconnect(ReasonCode),
 }
@@ -386,6 +387,7 @@ impl Pair {
                     ClientEvent::Unsubscribed { handle, unsuback } => {
                         Seen::Unsubscribed(handle, unsuback.reason_codes.iter().collect())
                     }
+                    ClientEvent::Unanswered(handle) => Seen::Unanswered(handle),
                     ClientEvent::Auth(auth) => auth_seen(&auth),
                     ClientEvent::Disconnect(disconnect) => Seen::Disconnect(disconnect.reason),
                     other => panic!("{other:?}"),
