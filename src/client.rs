@@ -244,7 +244,9 @@ impl ClientConnection {
 
     fn on_connack(&mut self, now: Instant, connack: &Connack<'_>) -> Result<(), Violation> {
         let core = &mut self.core;
-        core.asked = Asked::Refused;
+        if connack.reason.is_error() || !core.clean_start {
+            core.asked = Asked::Refused;
+        } // else the old session has ended, even if what follows ends the connection
         if connack.reason.is_error() {
             core.close(CloseCause::Refused(connack.reason), false);
             return Ok(());

@@ -145,19 +145,23 @@ impl Core {
                 return Err(RequestError::SessionExpiry);
             }
         }
+        let mut told = true;
         if self.version != Version::V5 && self.role == Role::Server {
             // 3.1.1 has no DISCONNECT from a server: it closes (3.1.1 §3.14).
         } else if self.inside_payload {
             return Err(RequestError::PayloadIncomplete);
         } else {
             match self.push_trimmed(Packet::from(*disconnect)) {
-                // Even without its properties: then the close has to say it.
-                Err(RequestError::TooLarge { .. }) => {}
+                // Even without its properties: then the close has to say it, and the rest stays unsaid.
+                Err(RequestError::TooLarge { .. }) => told = false,
                 result => result?,
             }
         }
-        self.session_expiry_interval = expiry.unwrap_or(self.session_expiry_interval);
-        let discards_will = self.role == Role::Client && disconnect.reason == ReasonCode::Success;
+        if told {
+            self.session_expiry_interval = expiry.unwrap_or(self.session_expiry_interval);
+        }
+        let discards_will =
+            told && self.role == Role::Client && disconnect.reason == ReasonCode::Success;
         self.close(CloseCause::Disconnected(disconnect.reason), !discards_will);
         Ok(())
     }
