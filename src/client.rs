@@ -274,6 +274,7 @@ impl ClientConnection {
         }
         core.stop_deadline();
         core.open(connack.session_present);
+        core.rest();
         core.restart_ping(now);
         Ok(())
     }
@@ -325,6 +326,7 @@ impl ClientConnection {
             }
             Packet::Pingresp => {
                 self.core.on_pingresp();
+                self.core.rest();
                 None
             }
             _ => return Err(Violation::UnexpectedPacket),

@@ -269,6 +269,7 @@ impl ServerConnection {
             Packet::Pingreq => {
                 // MQTT-3.12.4-1, in 3.1.1 and in 5.0.
                 self.core.push(&[0xd0, 0x00]);
+                self.core.rest();
                 None
             }
             // MQTT-3.1.0-2, in 3.1.1 and in 5.0.
@@ -359,6 +360,7 @@ impl ServerConnection {
         }
         core.session = session.unwrap_or_default();
         core.open(resumed);
+        core.rest();
         core.restart_keep_alive(now);
         Ok(())
     }

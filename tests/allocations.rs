@@ -17,8 +17,8 @@ use proptest::prelude::RngCore;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use samples::samples;
 use sansio_mqtt::{
-    ClientConnection, ClientEvent, Connack, Connect, DecodeOptions, EncodeError, Instant,
-    MAXIMUM_REMAINING_LENGTH, Message, Options, Packet, PacketStart, Properties, Publish,
+    AcknowledgeError, ClientConnection, ClientEvent, Connack, Connect, DecodeOptions, EncodeError,
+    Instant, MAXIMUM_REMAINING_LENGTH, Message, Options, Packet, PacketStart, Properties, Publish,
     PublishHead, QoS, ReasonCode, ServerConnection, ServerEvent, Session, TopicFilter, TopicName,
     Version,
 };
@@ -405,7 +405,10 @@ fn topics() {
 /// Two connections with an exchange behind them, which has made them what memory they keep.
 fn connected(version: Version, options: &Options) -> (ClientConnection, ServerConnection) {
     let now = Instant::ZERO;
-    let connect = Connect::new(version, "c");
+    let connect = Connect {
+        keep_alive: 60,
+        ..Connect::new(version, "c")
+    };
     let client = ClientConnection::new(now, &connect, Session::new(), options.clone());
     let mut client = client.expect("CONNECT");
     let mut server = ServerConnection::new(now, options.clone());
@@ -477,4 +480,113 @@ fn messages_in_a_steady_state() {
             }
         }
     }
+}
+
+/// Both sides and their sessions, and the bytes that they hold.
+fn held(work: impl FnOnce() -> (ClientConnection, ServerConnection)) -> (usize, Quiet) {
+    let before = IN_USE.with(Cell::get);
+    let (client, server) = work();
+    (IN_USE.with(Cell::get) - before, Quiet { client, server })
+}
+
+struct Quiet {
+    client: ClientConnection,
+    server: ServerConnection,
+}
+
+/// After the opening; and after traffic once it is settled and a ping has passed.
+#[test]
+fn an_idle_connection_holds_no_memory() {
+    for version in [Version::V311, Version::V5] {
+        for manual in [false, true] {
+            let options = Options::new().with_manual_acknowledgement(manual);
+            let (bytes, pair) = held(|| connected(version, &options));
+            assert_eq!(bytes, 0, "{version}");
+            let Quiet { client, server } = pair;
+            let mut busy = 0;
+            let (bytes, pair) = held(|| traffic(client, server, manual, 1_000, &mut busy));
+            assert!(busy > 100_000, "{busy}");
+            assert_eq!(bytes, 0, "{version} {manual}");
+            // A few, of which less is given back at once.
+            let Quiet { client, server } = pair;
+            let (bytes, _pair) = held(|| traffic(client, server, manual, 5, &mut busy));
+            assert_eq!(bytes, 0, "{version} {manual}");
+        }
+    }
+}
+
+/// So many messages of each QoS both ways and a request, all settled, then the ping. `busy` is the most that
+/// was in use.
+fn traffic(
+    mut client: ClientConnection,
+    mut server: ServerConnection,
+    manual: bool,
+    rounds: usize,
+    busy: &mut usize,
+) -> (ClientConnection, ServerConnection) {
+    let mut now = Instant::ZERO;
+    let start = IN_USE.with(Cell::get);
+    for round in 0..rounds {
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let message = Message::new("topic", &[7; 100]).expect("message");
+            let message = message.with_qos(qos);
+            // Not all can be kept.
+            let _ = client.publish(now, message.clone());
+            let _ = server.publish(now, message);
+        }
+        if round == 0 {
+            client
+                .unsubscribe(&["t"], Properties::new())
+                .expect("UNSUBSCRIBE");
+        }
+    }
+    *busy = (*busy).max(IN_USE.with(Cell::get) - start);
+    for ping in [false, true] {
+        if ping {
+            now = client.poll_timeout().expect("keep alive");
+            client.handle_timeout(now);
+        }
+        loop {
+            let (mut up, mut down) = (Vec::new(), Vec::new());
+            client.poll_transmit(now, &mut up, usize::MAX);
+            server.poll_transmit(now, &mut down, usize::MAX);
+            if up.is_empty() && down.is_empty() {
+                break;
+            }
+            let mut tokens = Vec::new();
+            let mut input = &up[..];
+            while let Some(event) = server.receive(now, &mut input) {
+                match event {
+                    ServerEvent::Publish(incoming) => tokens.extend(incoming.ack),
+                    ServerEvent::Unsubscribe { token, .. } => server
+                        .unsuback(token, &[ReasonCode::Success], Properties::new())
+                        .expect("UNSUBACK"),
+                    _ => {}
+                }
+            }
+            assert!(input.is_empty());
+            for token in tokens.drain(..) {
+                let given = server.acknowledge(&token, ReasonCode::Success);
+                assert!(manual && given.is_ok());
+                // Nor does it count again, whatever was given back.
+                let again = server.acknowledge(&token, ReasonCode::Success);
+                assert_eq!(again, Err(AcknowledgeError::StaleToken));
+            }
+            let mut input = &down[..];
+            while let Some(event) = client.receive(now, &mut input) {
+                if let ClientEvent::Publish(incoming) = event {
+                    tokens.extend(incoming.ack);
+                }
+            }
+            assert!(input.is_empty());
+            for token in tokens {
+                let given = client.acknowledge(&token, ReasonCode::Success);
+                assert!(manual && given.is_ok());
+            }
+        }
+        assert_eq!(client.session().in_flight(), 0);
+        assert_eq!(server.session().in_flight(), 0);
+        assert_eq!(client.session().queued() + server.session().queued(), 0);
+    }
+    (client, server)
 }

@@ -1014,3 +1014,39 @@ fn a_publish_beyond_what_connack_said_ends_the_connection() {
         assert!(pair.client.seen.contains(&Seen::Disconnect(code)));
     }
 }
+
+/// What a ping makes the connection give back does not make an old token good again.
+#[test]
+fn a_token_stays_used_after_a_ping() {
+    for version in VERSIONS {
+        let mut pair = Pair::connected(Setup {
+            server: Options::new().with_manual_acknowledgement(true),
+            keep_alive: 10,
+            ..Setup::new(version)
+        });
+        let publish = |pair: &mut Pair| {
+            let now = pair.now;
+            pair.client()
+                .publish(now, message("t", "x", QoS::AtLeastOnce))
+                .unwrap();
+            pair.drive();
+            pair.server.acks.pop().unwrap()
+        };
+        let old = publish(&mut pair);
+        pair.server()
+            .acknowledge(&old, ReasonCode::Success)
+            .unwrap();
+        pair.drive();
+        pair.clear();
+        pair.advance(Duration::from_secs(10));
+        assert_eq!(pair.types_to_client(), [PacketType::Pingresp]);
+        let new = publish(&mut pair);
+        assert_eq!(
+            pair.server().acknowledge(&old, ReasonCode::Success),
+            Err(AcknowledgeError::StaleToken)
+        );
+        pair.server()
+            .acknowledge(&new, ReasonCode::Success)
+            .unwrap();
+    }
+}

@@ -14,6 +14,10 @@ pub(crate) struct InboundAliases {
 }
 
 impl InboundAliases {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.topics.is_empty()
+    }
+
     pub(crate) fn set(&mut self, alias: u16, topic: &str) {
         // Peers name the pair again and again: a copy only where it is new.
         if self.topics.get(&alias).is_none_or(|known| known != topic) {
@@ -63,6 +67,10 @@ pub(crate) enum Chosen {
 }
 
 impl OutboundAliases {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.automatic.is_empty() && self.explicit.is_empty()
+    }
+
     pub(crate) fn has_explicit(&self) -> bool {
         !self.explicit.is_empty()
     }

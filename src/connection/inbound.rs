@@ -1,6 +1,7 @@
 //! What the peer sends on an open connection and both roles treat alike: messages, the
 //! acknowledgements of ours, AUTH and DISCONNECT.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
@@ -29,6 +30,21 @@ pub(super) struct Received {
 }
 
 impl Received {
+    fn from(first: u32) -> Box<Self> {
+        Box::new(Self {
+            first,
+            ..Self::default()
+        })
+    }
+
+    pub(super) fn first(&self) -> u32 {
+        self.first
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.open.len() == 0
+    }
+
     /// Whether the acknowledgement of such a message is still to be sent.
     fn awaits(&self, id: PacketId, qos: QoS) -> bool {
         let mut pending = self.pending.iter();
@@ -145,7 +161,9 @@ impl Core {
 
     /// Whether this is a message that the application has not had.
     fn take_delivery(&mut self, id: PacketId, qos: QoS) -> Result<Delivery, Violation> {
-        let peer = self.received.get_or_insert_default();
+        let peer = self
+            .received
+            .get_or_insert_with(|| Received::from(self.next_sequence));
         let received = qos == QoS::ExactlyOnce && self.session.received.contains(id);
         if !peer.open.insert(id) {
             return if received {
@@ -177,7 +195,9 @@ impl Core {
     /// A PUBREC for a QoS 2 message that is ours already, in its place among the others.
     pub(super) fn acknowledge_again(&mut self, id: PacketId) {
         let reason = Some(ReasonCode::Success);
-        let peer = self.received.get_or_insert_default();
+        let peer = self
+            .received
+            .get_or_insert_with(|| Received::from(self.next_sequence));
         peer.pending.push_back(Pending {
             id,
             qos: QoS::ExactlyOnce,
@@ -199,7 +219,9 @@ impl Core {
             return None;
         }
         let sequence = self.next_sequence();
-        let peer = self.received.get_or_insert_default();
+        let peer = self
+            .received
+            .get_or_insert_with(|| Received::from(self.next_sequence));
         peer.pending.push_back(Pending {
             id,
             qos,

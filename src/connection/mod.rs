@@ -12,6 +12,7 @@ mod aliases;
 mod authentication;
 mod ending;
 mod event;
+mod idle;
 mod inbound;
 mod outbound;
 mod replies;
@@ -83,6 +84,16 @@ struct Rare {
     departing: Option<Departing>,
 }
 
+impl Rare {
+    fn is_empty(&self) -> bool {
+        self.inbound_aliases.is_empty()
+            && self.outbound_aliases.is_empty()
+            && self.authentication.is_none()
+            && self.resend.is_empty()
+            && self.departing.is_none()
+    }
+}
+
 // `Clone` and `Hash` in tests, here and on everything that this holds, are for the exploration of all states.
 #[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct Core {
@@ -126,6 +137,11 @@ pub(crate) struct Core {
     problem_information: bool,
     /// What went out last is a head: nothing but its payload may follow.
     inside_payload: bool,
+    /// Once `control` is empty, buffers are given back.
+    resting: bool,
+    /// Where the sequence of `received` goes on when that is made anew: no token of this connection comes
+    /// twice.
+    next_sequence: u32,
 }
 
 /// Tokens must not be taken by another connection, even of another session in another thread, so
@@ -184,6 +200,8 @@ impl Core {
             client_id_empty: false,
             problem_information: true,
             inside_payload: false,
+            resting: false,
+            next_sequence: 0,
         }
     }
 

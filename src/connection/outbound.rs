@@ -305,7 +305,11 @@ impl Core {
         if self.control.len() <= room.limit {
             out.extend_from_slice(&self.control);
             self.control.clear();
-            self.control.shrink_to(KEPT);
+            if self.resting {
+                self.give_back();
+            } else {
+                self.control.shrink_to(KEPT);
+            }
             return true;
         }
         let mut taken = 0;

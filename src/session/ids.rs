@@ -20,6 +20,11 @@ impl IdSet {
         self.ids.as_ref().map_or(0, |ids| ids.len())
     }
 
+    /// Gives memory back in which nothing is.
+    pub(crate) fn give_back(&mut self) {
+        self.ids.take_if(|ids| ids.is_empty());
+    }
+
     pub(crate) fn contains(&self, id: PacketId) -> bool {
         self.ids.as_ref().is_some_and(|ids| {
             // What is asked for is mostly beyond the last.

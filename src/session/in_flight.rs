@@ -202,6 +202,13 @@ impl InFlight {
         self.slots.iter().flatten()
     }
 
+    /// Gives memory back in which nothing is.
+    pub(crate) fn give_back_all(&mut self) {
+        if self.len == 0 {
+            self.slots = Vec::new();
+        }
+    }
+
     /// Takes the requests of a connection that ends out, in the order of the calls: they are no part of the
     /// session.
     pub(crate) fn take_requests(&mut self) -> Vec<u64> {

@@ -236,6 +236,13 @@ impl Session {
         self.next_handle
     }
 
+    /// Gives memory back in which nothing is.
+    pub(crate) fn give_back(&mut self) {
+        self.queue.give_back();
+        self.in_flight.give_back_all();
+        self.received.give_back();
+    }
+
     /// A connection has ended: what it asked for is not answered any more.
     pub(crate) fn take_requests(&mut self) {
         let requests = self.in_flight.take_requests();

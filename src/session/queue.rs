@@ -47,6 +47,13 @@ impl Queue {
         self.messages.front()
     }
 
+    /// Gives memory back in which nothing is.
+    pub(crate) fn give_back(&mut self) {
+        if self.messages.is_empty() {
+            self.messages = VecDeque::new();
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Queued> {
         self.messages.iter()
     }
