@@ -68,6 +68,9 @@ use crate::wire::EncodeError;
 /// - **Writing.** What `poll_transmit` gave counts as sent: write it in order and whole. Ask for more
 ///   when it is written. Until then messages wait in the session, where they are counted, expire and
 ///   outlive the transport.
+/// - **Large payloads.** One that is not in memory goes out in pieces, see
+///   [`payload_wanted`](Self::payload_wanted): ask it when `poll_transmit` gives 0. They come in pieces
+///   with [`Options::with_whole_publish_limit`].
 /// - **Write errors.** A transport that takes nothing any more may still give something: the last
 ///   acknowledgements, or the DISCONNECT that says why. Throw away what cannot be written, go on
 ///   reading, and call `receive_eof` when there is nothing more to be read.
@@ -510,9 +513,11 @@ impl ClientConnection {
     /// complete `poll_transmit` gives 0: not even PINGREQ can be sent, nor an acknowledgement, and
     /// [`disconnect`](Self::disconnect) is refused.
     ///
+    /// A server is not pinged then, nor missed: Keep Alive is the time between two packets.
+    ///
     /// A message that is sent again after a reconnect wants its payload from the beginning, a QoS 2 one
     /// not any more after PUBREC. One whose payload cannot be supplied any more: end the transport,
-    /// call [`Session::discard`], and connect again.
+    /// call [`Session::discard`], and connect again. One of QoS 0 is gone with the transport.
     ///
     /// ```
     /// # use sansio_mqtt::*;

@@ -695,7 +695,7 @@ impl ServerConnection {
     ///
     /// A message that is sent again after a reconnect wants its payload from the beginning, a QoS 2 one
     /// not any more after PUBREC. One whose payload cannot be supplied any more: end the transport,
-    /// call [`Session::discard`], and connect again.
+    /// call [`Session::discard`], and go on with the next one. One of QoS 0 is gone with the transport.
     /// [`ClientConnection::payload_wanted`](crate::ClientConnection::payload_wanted) shows a driver.
     #[must_use]
     pub fn payload_wanted(&self) -> Option<PayloadWanted> {

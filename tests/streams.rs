@@ -483,6 +483,64 @@ fn what_has_to_be_in_memory_at_once_has_a_bound() {
     assert_eq!(broken(pair.server.closed), Some(Violation::PacketTooLarge));
 }
 
+/// Its end is told without a further byte.
+#[test]
+fn an_empty_payload_in_pieces() {
+    let mut setup = setup(Version::V5);
+    setup.server = setup.server.with_whole_publish_limit(0);
+    let mut pair = Pair::connected(setup);
+    let mut bytes = Vec::new();
+    let publish = Publish::new("t", b"");
+    publish.encode(Version::V5, &mut bytes).unwrap();
+    let now = pair.now;
+    let mut input = &bytes[..];
+    let event = pair.server().receive(now, &mut input);
+    assert!(matches!(event, Some(ServerEvent::PublishHead(head)) if head.payload_len == 0));
+    assert!(input.is_empty());
+    let event = pair.server().receive(now, &mut input);
+    let Some(ServerEvent::Payload { chunk, last }) = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!((chunk, last), (&[][..], true));
+    assert!(pair.server().receive(now, &mut input).is_none());
+}
+
+/// Replies that wait hold up the next packet and not the payload of this one: what is to be sent first may wait for it.
+#[test]
+fn a_backlog_does_not_hold_up_a_payload() {
+    let mut setup = setup(Version::V5);
+    setup.answer = false;
+    setup.server = setup.server.with_maximum_reply_bytes(1);
+    let mut pair = Pair::connected(setup);
+    let one = [Subscription::new("a", QoS::AtMostOnce)];
+    pair.client().subscribe(&one, Properties::new()).unwrap();
+    pair.drive();
+    let (token, _) = pair.server.requests.remove(0);
+    let bytes = large(Version::V5, QoS::AtMostOnce, 0, false);
+    let (mut head, mut rest) = bytes.split_at(bytes.len() - 60);
+    let now = pair.now;
+    let server = pair.server();
+    let event = server.receive(now, &mut head);
+    assert!(matches!(event, Some(ServerEvent::PublishHead(_))));
+    let event = server.receive(now, &mut head);
+    assert!(matches!(
+        event,
+        Some(ServerEvent::Payload { last: false, .. })
+    ));
+    let codes = [ReasonCode::GRANTED_QOS_0];
+    server.suback(token, &codes, Properties::new()).unwrap();
+    assert!(server.wants_input());
+    let event = server.receive(now, &mut rest);
+    assert!(matches!(
+        event,
+        Some(ServerEvent::Payload { last: true, .. })
+    ));
+    assert!(!server.wants_input());
+    let mut next = &bytes[..];
+    assert!(server.receive(now, &mut next).is_none());
+    assert_eq!(next.len(), bytes.len());
+}
+
 /// Before the connection is open a message is out of place, in pieces as whole.
 #[test]
 fn a_head_before_the_connection_is_open() {
@@ -581,10 +639,11 @@ fn nothing_is_sent_inside_a_payload() {
         );
         assert_eq!(wanted(client), Some((0, 100)));
 
-        let subscriptions = [Subscription::new("a", QoS::AtMostOnce)];
-        client.subscribe(&subscriptions, Properties::new()).unwrap();
+        // With nothing else that waits.
         let small = Publish::new("a", b"small");
         client.publish_into(now, &small, &mut out).unwrap();
+        let subscriptions = [Subscription::new("a", QoS::AtMostOnce)];
+        client.subscribe(&subscriptions, Properties::new()).unwrap();
         let bytes = large(version, QoS::AtLeastOnce, 3, false);
         let mut input = &bytes[..];
         while client.receive(now, &mut input).is_some() {}

@@ -65,7 +65,8 @@ impl Core {
             return Piece::Whole;
         }
         let piece = if self.arriving.is_some() {
-            // Not held up by a backlog: it adds nothing to it.
+            // Not held up by a backlog: it adds nothing to it, and what we send may wait for it, where a
+            // message is passed on while it comes.
             self.next_chunk(now, input)
         } else if self.is_backlogged() {
             Piece::Whole
@@ -199,13 +200,13 @@ impl Core {
         token: &AckToken,
         reason: ReasonCode,
     ) -> Option<Result<(), AcknowledgeError>> {
-        let is_next = token.sequence == self.next_sequence();
-        let is_ours = token.connection == self.connection && self.phase == Phase::Connected;
         let qos = match self.arriving.as_ref()?.due {
             Due::Puback => QoS::AtLeastOnce,
             Due::Pubrec => QoS::ExactlyOnce,
             _ => return None,
         };
+        let is_next = token.sequence == self.next_sequence();
+        let is_ours = token.connection == self.connection && self.phase == Phase::Connected;
         if !is_next || !is_ours {
             return None;
         }

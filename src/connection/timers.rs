@@ -74,8 +74,8 @@ impl Core {
         if self.phase == Phase::Closed {
             return;
         }
-        let is_held = self.is_held_by_application() && self.arriving.is_none();
-        if self.deadline.due(now) && self.phase == Phase::Connected && is_held {
+        if self.deadline.due(now) && self.phase == Phase::Connected && self.is_held_by_application()
+        {
             // Nobody listens: that nothing is heard proves nothing.
             self.heard(now);
         }
