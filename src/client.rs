@@ -120,6 +120,7 @@ impl ClientConnection {
         core.apply_connect(connect);
         core.push(&bytes);
         core.start_connect_timeout(now);
+        core.trace_state("opening");
         Ok(Self { core })
     }
 
@@ -194,6 +195,7 @@ impl ClientConnection {
                     continue;
                 }
             };
+            self.core.trace_received(packet);
             self.core.heard(now);
             // What a busy connection has many of: made where the caller wants it, since events are large.
             let settled = match (self.core.phase, packet) {

@@ -156,6 +156,7 @@ impl ServerConnection {
                     continue;
                 }
             };
+            self.core.trace_received(packet);
             self.core.heard(now);
             // What a busy connection has many of: made where the caller wants it, since events are large.
             let settled = match (self.core.phase, packet) {
@@ -196,6 +197,7 @@ impl ServerConnection {
         core.apply_connect(connect);
         core.peer = PeerLimits::from_properties(&connect.properties);
         core.phase = Phase::Connecting;
+        core.trace_state("opening");
         core.stop_deadline();
         match connect.version {
             // MQTT-3.1.3-8 of 3.1.1.

@@ -29,6 +29,7 @@ impl Core {
             self.session_expiry_interval = 0;
         }
         self.phase = Phase::Closed;
+        self.trace_state(format_args!("closed: {cause}"));
         self.session.take_requests();
         self.deadline = Timer::OFF;
         self.ping = Timer::OFF;

@@ -19,6 +19,7 @@ mod replies;
 mod stream_in;
 mod stream_out;
 mod timers;
+mod trace;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -237,6 +238,7 @@ impl Core {
     /// send again what is not settled (MQTT-4.4.0-1, in 3.1.1 and in 5.0).
     pub(crate) fn open(&mut self, resumed: bool) {
         self.phase = Phase::Connected;
+        self.trace_state("connected");
         self.asked = Asked::Accepted;
         self.options.open();
         self.end_authentication();

@@ -122,6 +122,7 @@ impl Core {
         measure: &mut Measure,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
+        let start = out.len();
         if self.uses_aliases() {
             let topic = packet.topic;
             let chosen;
@@ -133,6 +134,7 @@ impl Core {
         } else {
             packet.write_checked(self.version, measure, out)?;
         }
+        self.trace_sent(out.get(start..));
         self.restart_ping(now);
         Ok(())
     }
@@ -287,6 +289,7 @@ impl Core {
         }
         let written = out.len() - start;
         if written > 0 {
+            self.trace_sent(out.get(start..));
             if self.asked == Asked::Unsent {
                 self.asked = Asked::Unanswered;
             }

@@ -88,6 +88,7 @@ impl Core {
             Form::TooLarge(error) => self.fail(error),
             Form::Pieces => match PacketStart::decode(self.version, options, input) {
                 Ok(Some(PacketStart::Head(head))) => {
+                    self.trace_received(&head);
                     self.heard(now);
                     match self.on_head(&head) {
                         Ok(Some(incoming)) => return Piece::Head(incoming),
