@@ -19,7 +19,7 @@ use crate::packet::{
 use crate::property::Properties;
 use crate::reason::ReasonCode;
 use crate::session::{
-    Entry, PublishError, PublishErrorReason, PublishHandle, RequestHandle, Session, State,
+    Change, Entry, PublishError, PublishErrorReason, PublishHandle, RequestHandle, Session, State,
 };
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, Role, Version};
@@ -235,7 +235,9 @@ impl ClientConnection {
     ) -> Result<Option<ClientEvent<'i>>, Violation> {
         match packet {
             Packet::Connack(connack) => {
-                self.on_connack(now, connack)?;
+                let opened = self.on_connack(now, connack);
+                self.core.note_restart();
+                opened?;
                 Ok(Some(ClientEvent::Connack(*connack)))
             }
             Packet::Auth(auth) => {
@@ -399,22 +401,7 @@ impl ClientConnection {
     /// connection as [`ClientEvent::Dropped`].
     #[must_use]
     pub fn into_session(self) -> Session {
-        let (asked, clean_start) = (self.core.asked, self.core.clean_start);
-        let lives = self.core.session_expiry_interval != 0;
-        let mut session = self.core.into_session();
-        match asked {
-            Asked::Unsent | Asked::Refused => {}
-            Asked::Unanswered => {
-                // The server may have done what CONNECT asked for: ended the old session, begun one.
-                session.ended |= clean_start;
-                session.established |= lives;
-            }
-            Asked::Accepted => {
-                session.ended |= !lives;
-                session.established &= lives;
-            }
-        }
-        session
+        self.core.into_session()
     }
 
     /// The protocol version of CONNECT.
@@ -436,6 +423,14 @@ impl ClientConnection {
     #[must_use]
     pub fn wants_input(&self) -> bool {
         self.core.wants_input()
+    }
+
+    /// The next [`Change`] of the session to be stored, in order; there is none unless
+    /// [asked for](Options::with_change_records). Take them all after each
+    /// [`poll_transmit`](Self::poll_transmit), and [store them](Change#which-bytes-wait-for-which-record) before its
+    /// bytes go out.
+    pub fn poll_change(&mut self) -> Option<Change> {
+        self.core.session.poll_change()
     }
 
     /// Messages of QoS 1 and 2 that the server would take now (5.0 §4.9); further ones wait in the

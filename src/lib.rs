@@ -74,7 +74,8 @@ pub use property::{Properties, Property, PropertyIter};
 pub use reason::ReasonCode;
 pub use server::{AcceptError, AcceptErrorReason, ServerConnection, ServerEvent};
 pub use session::{
-    DropReason, Dropped, PublishError, PublishErrorReason, PublishHandle, RequestHandle, Session,
+    Change, DropReason, Dropped, PublishError, PublishErrorReason, PublishHandle, RequestHandle,
+    Session, SnapshotError, SnapshotErrorKind,
 };
 #[cfg(feature = "std")]
 pub use time::Clock;

@@ -365,9 +365,14 @@ impl Message {
     /// The properties that are forwarded with it.
     #[must_use]
     pub fn properties(&self) -> Properties<'_> {
+        Properties::from_encoded(self.encoded_properties(), self.present)
+    }
+
+    /// The same as they are on the wire, without a length.
+    pub(crate) fn encoded_properties(&self) -> &[u8] {
         let start = usize::from(self.topic_len);
         let bytes = self.data.get(start..start + self.properties_len as usize);
-        Properties::from_encoded(bytes.unwrap_or_default(), self.present)
+        bytes.unwrap_or_default()
     }
 
     /// The QoS.

@@ -58,6 +58,7 @@ pub struct Options {
     maximum_authentication_rounds: u8,
     queue_policy: QueuePolicy,
     manual_acknowledgement: bool,
+    change_records: bool,
     /// What the decoder has to know, in its form: it is asked for with every packet.
     decode: DecodeOptions,
 }
@@ -83,6 +84,7 @@ impl Options {
             maximum_authentication_rounds: 16,
             queue_policy: QueuePolicy::Reject,
             manual_acknowledgement: false,
+            change_records: false,
             decode: DecodeOptions::new(),
         }
     }
@@ -193,6 +195,21 @@ impl Options {
     #[must_use]
     pub const fn with_manual_acknowledgement(mut self, manual: bool) -> Self {
         self.manual_acknowledgement = manual;
+        self
+    }
+
+    /// Whether each change of the session is recorded, for a store: see [`Change`](crate::Change). Default `false`.
+    ///
+    /// Records wait for `poll_change`, as many as [`maximum_kept_messages`](Self::with_maximum_kept_messages) and
+    /// those that the last call added. At that bound `receive` takes no input, `poll_transmit` gives no messages, and
+    /// a new message is refused with [`QueueFull`](crate::PublishErrorReason::QueueFull). So too where the messages in
+    /// them have [`maximum_kept_bytes`](Self::with_maximum_kept_bytes), which are counted apart from those that the
+    /// session keeps, with which they share their memory.
+    ///
+    /// A session that gets a connection without this option loses the records that wait.
+    #[must_use]
+    pub const fn with_change_records(mut self, recorded: bool) -> Self {
+        self.change_records = recorded;
         self
     }
 
@@ -334,6 +351,12 @@ impl Options {
         self.maximum_open_requests
     }
 
+    /// See [`with_change_records`](Self::with_change_records).
+    #[must_use]
+    pub const fn change_records(&self) -> bool {
+        self.change_records
+    }
+
     /// See [`with_manual_acknowledgement`](Self::with_manual_acknowledgement).
     #[must_use]
     pub const fn manual_acknowledgement(&self) -> bool {
@@ -430,7 +453,7 @@ impl fmt::Debug for Options {
         fields! {
             receive_maximum maximum_packet_size topic_alias_maximum automatic_topic_aliases
             maximum_kept_messages maximum_kept_bytes queue_policy maximum_reply_bytes
-            maximum_open_requests manual_acknowledgement connect_timeout ping_timeout
+            maximum_open_requests manual_acknowledgement change_records connect_timeout ping_timeout
             maximum_authentication_rounds maximum_connect_size answer_invalid_filters control_characters_refused accept_v31
             whole_publish_limit maximum_publish_head
         }

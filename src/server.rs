@@ -15,7 +15,7 @@ use crate::options::Options;
 use crate::packet::{Auth, Connack, Disconnect, Packet, Publish, Suback, Subscribe, Unsuback};
 use crate::property::Properties;
 use crate::reason::ReasonCode;
-use crate::session::{PublishError, PublishErrorReason, PublishHandle, Session};
+use crate::session::{Change, PublishError, PublishErrorReason, PublishHandle, Session};
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, Role, Version};
 use crate::violation::Violation;
@@ -361,6 +361,7 @@ impl ServerConnection {
             core.session_expiry_interval = seconds;
         }
         core.session = session.unwrap_or_default();
+        core.session.attach(&core.options);
         core.open(resumed);
         core.rest();
         core.restart_keep_alive(now);
@@ -616,6 +617,14 @@ impl ServerConnection {
     /// MQTT-3.1.4-6 of 5.0, MQTT-3.1.4-5 of 3.1.1).
     fn awaits_answer_to_connect(&self) -> bool {
         self.core.phase == Phase::Connecting && self.core.authentication_method().is_none()
+    }
+
+    /// The next [`Change`] of the session to be stored, in order; there is none unless
+    /// [asked for](Options::with_change_records). Take them all after each
+    /// [`poll_transmit`](Self::poll_transmit), and [store them](Change#which-bytes-wait-for-which-record) before its
+    /// bytes go out.
+    pub fn poll_change(&mut self) -> Option<Change> {
+        self.core.session.poll_change()
     }
 
     /// Messages of QoS 1 and 2 that the client would take now (5.0 §4.9); further ones wait in the

@@ -33,6 +33,8 @@ fn everything_is_send_and_sync() {
     owned::<PayloadWanted>();
     owned::<Dropped>();
     owned::<DropReason>();
+    owned::<Change>();
+    owned::<SnapshotErrorKind>();
     owned::<QueuePolicy>();
     owned::<Closed>();
     owned::<CloseCause>();
@@ -78,6 +80,8 @@ fn everything_is_send_and_sync() {
 #[test]
 fn every_error_is_an_error() {
     error::<AcceptError>();
+    error::<SnapshotError>();
+    error::<SnapshotErrorKind>();
     error::<AcceptErrorReason>();
     error::<AcknowledgeError>();
     error::<ConnectError>();

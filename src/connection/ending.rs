@@ -160,6 +160,7 @@ impl Core {
         }
         if told {
             self.session_expiry_interval = expiry.unwrap_or(self.session_expiry_interval);
+            self.note_restart();
         }
         let discards_will =
             told && self.role == Role::Client && disconnect.reason == ReasonCode::Success;

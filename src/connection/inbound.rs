@@ -12,7 +12,7 @@ use super::{
 use crate::packet::{Ack, Disconnect, Publish};
 use crate::property::Properties;
 use crate::reason::ReasonCode;
-use crate::session::{Entry, IdSet, PublishHandle, State};
+use crate::session::{Change, Entry, IdSet, PublishHandle, State};
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::violation::Violation;
 
@@ -213,7 +213,7 @@ impl Core {
             if qos == QoS::ExactlyOnce {
                 // The application gets it now: should the connection end before PUBREC is sent, the
                 // peer sends it again and it must not be delivered twice.
-                self.session.received.insert(id);
+                self.remember(id);
             }
             self.automatic = Some((id, qos));
             return None;
@@ -270,10 +270,18 @@ impl Core {
         };
         pending.reason = Some(reason);
         if pending.qos == QoS::ExactlyOnce && !reason.is_error() {
-            self.session.received.insert(pending.id);
+            let id = pending.id;
+            self.remember(id);
         }
         self.flush_acknowledgements();
         Ok(())
+    }
+
+    /// The application has a QoS 2 message, until PUBREL comes.
+    fn remember(&mut self, packet_id: PacketId) {
+        if self.session.received.insert(packet_id) {
+            self.session.record(|| Change::Received { packet_id });
+        }
     }
 
     /// What begins every `receive`: the application has had the last message, so its automatic
@@ -332,6 +340,9 @@ impl Core {
         self.check_problem_information(&ack.properties)?;
         let mut answer = Ack::new(ack.packet_id);
         if self.session.received.remove(ack.packet_id) {
+            self.session.record(|| Change::Forgotten {
+                packet_id: ack.packet_id,
+            });
             if let Some(peer) = &mut self.received {
                 peer.open.remove(ack.packet_id);
                 // A PUBREC that repeats an earlier one and waits for its turn would come too late,
@@ -388,6 +399,9 @@ impl Core {
                     // MQTT-4.3.3-4 and MQTT-4.3.3-6 of 5.0, MQTT-4.3.3-1 of 3.1.1: the peer has
                     // the message, which is never sent again.
                     self.session.in_flight.release(ack.packet_id);
+                    self.session.record(|| Change::Released {
+                        packet_id: ack.packet_id,
+                    });
                 }
                 // A repeated answer: our PUBREL may be on its way still.
                 State::Release => {}
@@ -414,6 +428,7 @@ impl Core {
     /// Ends an exchange of ours: the identifier and its place in the quota are free (5.0 §4.9).
     fn settle(&mut self, id: PacketId) -> Option<PublishHandle> {
         let settled = self.session.in_flight.settle(id)?;
+        self.session.record(|| Change::Settled { packet_id: id });
         self.sent = self.sent.saturating_sub(u16::from(settled.counted));
         settled.handle.map(PublishHandle)
     }
@@ -426,6 +441,7 @@ impl Core {
                 return Err(Violation::SessionExpiryRaised);
             }
             self.session_expiry_interval = expiry;
+            self.note_restart();
         }
         // MQTT-3.14.4-3, in 3.1.1 and in 5.0.
         let discards_will =

@@ -174,6 +174,8 @@ impl Core {
             Role::Server => (Phase::AwaitConnect, Role::Client),
         };
         options.begin(sender);
+        let mut session = session;
+        session.attach(&options);
         Self {
             options,
             session,
@@ -242,17 +244,27 @@ impl Core {
         self.asked = Asked::Accepted;
         self.options.open();
         self.end_authentication();
-        let session = &mut self.session;
-        let resumed = resumed && !session.ended;
-        (session.ended, session.established) = (false, true);
-        if resumed {
+        if self.session.open(resumed) {
             self.resume();
-        } else {
-            session.received.clear();
-            for entry in session.in_flight.take_all() {
-                session.dropped.push_lost(entry);
-            }
         }
+        self.note_restart();
+    }
+
+    /// Something has happened by which it is decided what the next connection of the session may think of the
+    /// peer's.
+    pub(crate) fn note_restart(&mut self) {
+        let lives = self.session_expiry_interval != 0;
+        let Session {
+            established, ended, ..
+        } = self.session;
+        let (established, ended) = match (self.role, self.asked) {
+            // The server may have done what CONNECT asked for: ended the old session, begun one.
+            (Role::Client, Asked::Unanswered) => (established | lives, ended | self.clean_start),
+            (Role::Client, Asked::Accepted) => (established & lives, ended | !lives),
+            // Of a server's session the application knows when it ends.
+            _ => (established, ended),
+        };
+        self.session.set_restart(established, ended);
     }
 
     fn resume(&mut self) {
@@ -264,24 +276,15 @@ impl Core {
                 // The new connection may have smaller limits. What was sent does not expire any
                 // more (MQTT-4.3.3-7 of 5.0).
                 match self.refusal(message) {
-                    Some(reason) => refused.push((entry.handle, entry.id, message.qos(), reason)),
+                    Some(reason) => refused.push((entry.handle, entry.id, reason)),
                     None => publish = true,
                 }
             }
             resend.push((publish, entry.handle, entry.id));
         }
         refused.sort_unstable_by_key(|&(handle, ..)| handle);
-        for (handle, id, qos, reason) in refused {
-            let session = &mut self.session;
-            let message = session.in_flight.release(id);
-            session.dropped.push(handle, message, reason);
-            if qos == QoS::ExactlyOnce {
-                // The peer may have the message under this identifier. It must get a PUBREL, or it
-                // would take a later message under it for the same one.
-                session.in_flight.report(id);
-            } else {
-                session.in_flight.remove(id);
-            }
+        for (_, id, reason) in refused {
+            self.session.drop_in_flight(id, reason);
         }
         if !resend.is_empty() {
             // PUBREL first: it must not wait behind a PUBLISH for which there is no quota
@@ -301,7 +304,10 @@ impl Core {
     }
 
     pub(crate) fn take_dropped(&mut self) -> Option<Dropped> {
-        self.session.dropped.pop()
+        if self.session.dropped.is_empty() {
+            return None;
+        }
+        self.session.take_dropped()
     }
 
     /// Whether `receive` has nothing to say without more input.
@@ -346,6 +352,7 @@ impl Core {
     fn is_held_by_application(&self) -> bool {
         self.open_requests >= self.options.maximum_open_requests()
             || self.pending() >= self.maximum_pending()
+            || !self.session.takes_record(0, &self.options)
     }
 
     /// 5.0: one more is looked at, since a peer that overruns what was announced is told. 3.1.1

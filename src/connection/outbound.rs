@@ -11,7 +11,7 @@ use crate::message::Message;
 use crate::packet::{Ack, Measure, Packet, Publish};
 use crate::property::Properties;
 use crate::session::{
-    DropReason, Entry, PublishError, PublishErrorReason, PublishHandle, Queued, State,
+    Change, DropReason, Entry, PublishError, PublishErrorReason, PublishHandle, Queued, State,
 };
 use crate::time::Instant;
 use crate::topic::check_name;
@@ -68,6 +68,11 @@ impl Core {
             if let Some(id) = packet.packet_id {
                 self.write_now(now, &mut packet, &mut measure, out)?;
                 let handle = self.session.next_handle();
+                self.session.record(|| Change::Queued {
+                    handle: PublishHandle(handle),
+                    message: message.clone(),
+                    since: now,
+                });
                 self.put_in_flight(id, handle, message, now);
                 return Ok(PublishHandle(handle));
             }
@@ -142,6 +147,10 @@ impl Core {
     /// A message has gone out for the first time.
     fn put_in_flight(&mut self, id: PacketId, handle: u64, message: Message, since: Instant) {
         self.sent += 1;
+        self.session.record(|| Change::Sent {
+            handle: PublishHandle(handle),
+            packet_id: Some(id),
+        });
         self.session.in_flight.insert(Entry {
             id,
             counted: true,
@@ -284,7 +293,10 @@ impl Core {
         if self.drain_control(out, &mut room) && self.phase == Phase::Connected {
             while self.send_again(now, out, &room) {}
             if self.nothing_to_resend() && !self.inside_payload {
-                while !self.session.queue.is_empty() && self.send_queued(now, out, &room) {}
+                while !self.session.queue.is_empty()
+                    && self.session.takes_record(0, &self.options)
+                    && self.send_queued(now, out, &room)
+                {}
             }
         }
         let written = out.len() - start;
@@ -292,6 +304,7 @@ impl Core {
             self.trace_sent(out.get(start..));
             if self.asked == Asked::Unsent {
                 self.asked = Asked::Unanswered;
+                self.note_restart();
             }
             if !self.inside_payload {
                 self.restart_ping(now);
@@ -426,8 +439,12 @@ impl Core {
             aliases.sent(queued.message.topic(), chosen);
         }
         let handle = queued.handle;
-        if let Some(id) = packet_id {
-            self.put_in_flight(id, handle, queued.message, queued.since);
+        match packet_id {
+            Some(id) => self.put_in_flight(id, handle, queued.message, queued.since),
+            None => self.session.record(|| Change::Sent {
+                handle: PublishHandle(handle),
+                packet_id: None,
+            }),
         }
         if streamed > 0 {
             self.begin_payload(handle, packet_id, false, streamed);
@@ -526,14 +543,10 @@ impl Core {
     }
 
     fn drop_front(&mut self, reason: DropReason) -> bool {
-        let session = &mut self.session;
-        let queued = session.queue.pop();
+        let queued = self.session.queue.pop();
         let dropped = queued.is_some();
-        if let Some(Queued {
-            handle, message, ..
-        }) = queued
-        {
-            session.dropped.push(handle, Some(message), reason);
+        if let Some(queued) = queued {
+            self.session.drop_queued(queued, reason);
         }
         dropped
     }

@@ -1,8 +1,8 @@
 //! Taking a message back.
 
-use super::{PublishHandle, Session, State};
+use super::{Change, PublishHandle, Session, State};
 use crate::message::Message;
-use crate::types::QoS;
+use crate::types::{PacketId, QoS};
 
 impl Session {
     /// Takes a message out that waits to be sent or is sent and not acknowledged, and gives it back: it
@@ -27,18 +27,31 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn discard(&mut self, handle: PublishHandle) -> Option<Message> {
-        if let Some(queued) = self.queue.remove_first(|queued| queued.handle == handle.0) {
-            return Some(queued.message);
-        }
-        let (id, qos) = self.in_flight.iter().find_map(|entry| match &entry.state {
-            State::Publish { message, .. } if entry.handle == handle.0 => {
-                Some((entry.id, message.qos()))
-            }
-            _ => None,
-        })?;
+        let packet_id = match self.queue.contains(handle.0) {
+            true => None,
+            false => Some(self.in_flight.iter().find_map(|entry| match &entry.state {
+                State::Publish { .. } if entry.handle == handle.0 => Some(entry.id),
+                _ => None,
+            })?),
+        };
+        self.record(|| Change::Discarded { handle, packet_id });
+        self.take_back(handle, packet_id)
+    }
+
+    /// A message that waits, or is in flight under this identifier.
+    pub(super) fn take_back(
+        &mut self,
+        handle: PublishHandle,
+        packet_id: Option<PacketId>,
+    ) -> Option<Message> {
+        let Some(id) = packet_id else {
+            return Some(self.queue.remove(handle.0)?.message);
+        };
+        let goes_on = self.in_flight.get(id)?.is_publish(QoS::ExactlyOnce);
         let message = self.in_flight.release(id);
-        if qos == QoS::ExactlyOnce {
-            // The peer may have the message under this identifier, see `Core::resume`.
+        if goes_on {
+            // The peer may have the message under this identifier. It must get a PUBREL, or it
+            // would take a later message under it for the same one.
             self.in_flight.report(id);
         } else {
             self.in_flight.remove(id);

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::fmt;
 
-use super::{Entry, PublishHandle, RequestHandle, State};
+use super::{Entry, PublishHandle, Queued, RequestHandle, State};
 use crate::message::Message;
 
 /// A message that will not be delivered, with the reason.
@@ -98,6 +98,17 @@ impl Unreported {
             message,
             reason,
         });
+    }
+
+    /// One that waited.
+    pub(crate) fn push_queued(&mut self, queued: Queued, reason: DropReason) {
+        // What made room for another takes none itself.
+        let message = (reason != DropReason::QueueFull).then_some(queued.message);
+        self.push(queued.handle, message, reason);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Dropped> {
+        self.0.iter().flat_map(|list| list.dropped.iter())
     }
 
     /// The session that the entry was a part of is lost.

@@ -63,6 +63,11 @@ impl IdSet {
         }
     }
 
+    /// In rising order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        self.ids.iter().flat_map(|ids| ids.iter().copied())
+    }
+
     pub(crate) fn clear(&mut self) {
         self.ids = None;
     }

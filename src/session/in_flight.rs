@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::message::Message;
 use crate::time::Instant;
-use crate::types::PacketId;
+use crate::types::{PacketId, QoS};
 
 #[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct Entry {
@@ -44,12 +44,22 @@ pub(crate) enum State {
 /// (MQTT-2.2.1-3, MQTT-2.2.1-4 of 5.0; MQTT-2.3.1-2, MQTT-2.3.1-4 of 3.1.1).
 #[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct InFlight {
-    /// Empty, or a power of two of slots, at most 65,536.
+    /// Empty, or a power of two of slots, at most 65,536, and behind them the strays: entries of a
+    /// restored session whose slot is another's.
     slots: Vec<Option<Entry>>,
     len: usize,
     /// Of the messages, as [`Message::size`] counts.
     bytes: usize,
     next: u16,
+    /// The low bits of an identifier that are its slot.
+    mask: u16,
+}
+
+impl Entry {
+    /// Whether this is a PUBLISH of this QoS that is not answered.
+    pub(crate) fn is_publish(&self, qos: QoS) -> bool {
+        matches!(&self.state, State::Publish { message, .. } if message.qos() == qos)
+    }
 }
 
 impl State {
@@ -78,12 +88,43 @@ impl InFlight {
 
     fn slot(&self, id: u16) -> usize {
         // An empty table has no slots: the index is out of range and `get` says so.
-        usize::from(id) & self.slots.len().wrapping_sub(1)
+        usize::from(id & self.mask)
+    }
+
+    /// Slots without the strays.
+    fn size(&self) -> usize {
+        self.slots.len().min(usize::from(self.mask) + 1)
+    }
+
+    /// Where the entry of this identifier is.
+    #[inline]
+    fn position(&self, id: PacketId) -> Option<usize> {
+        let slot = self.slot(id.get());
+        match self.slots.get(slot)? {
+            Some(entry) if entry.id == id => Some(slot),
+            _ => self.stray(id),
+        }
+    }
+
+    #[inline]
+    fn stray(&self, id: PacketId) -> Option<usize> {
+        let size = self.size();
+        let strays = self.slots.get(size..).filter(|slots| !slots.is_empty())?;
+        let is_it = |slot: &Option<Entry>| slot.as_ref().is_some_and(|entry| entry.id == id);
+        Some(size + strays.iter().position(is_it)?)
     }
 
     pub(crate) fn get(&self, id: PacketId) -> Option<&Entry> {
-        let entry = self.slots.get(self.slot(id.get()))?.as_ref()?;
-        (entry.id == id).then_some(entry)
+        self.slots.get(self.position(id)?)?.as_ref()
+    }
+
+    /// The identifier that is tried first for the next entry.
+    pub(crate) fn next(&self) -> u16 {
+        self.next
+    }
+
+    pub(crate) fn set_next(&mut self, id: u16) {
+        self.next = id;
     }
 
     /// The message went out (again), and counts against the peer's Receive Maximum.
@@ -111,15 +152,13 @@ impl InFlight {
     }
 
     fn get_mut(&mut self, id: PacketId) -> Option<&mut Entry> {
-        let slot = self.slot(id.get());
-        let entry = self.slots.get_mut(slot)?.as_mut()?;
-        (entry.id == id).then_some(entry)
+        let index = self.position(id)?;
+        self.slots.get_mut(index)?.as_mut()
     }
 
     pub(crate) fn remove(&mut self, id: PacketId) -> Option<Entry> {
-        self.get(id)?;
-        let slot = self.slot(id.get());
-        let entry = self.slots.get_mut(slot)?.take()?;
+        let index = self.position(id)?;
+        let entry = self.slots.get_mut(index)?.take()?;
         self.len -= 1;
         self.bytes -= entry.state.bytes();
         self.give_back();
@@ -128,9 +167,9 @@ impl InFlight {
 
     /// Ends what is open under this identifier, which is free again.
     pub(crate) fn settle(&mut self, id: PacketId) -> Option<Settled> {
-        let index = self.slot(id.get());
+        let index = self.position(id)?;
         let slot = self.slots.get_mut(index)?;
-        let entry = slot.as_ref().filter(|entry| entry.id == id)?;
+        let entry = slot.as_ref()?;
         let settled = Settled {
             handle: (!entry.reported).then_some(entry.handle),
             counted: entry.counted,
@@ -144,8 +183,8 @@ impl InFlight {
     }
 
     fn give_back(&mut self) {
-        if self.len == 0 && self.slots.len() > KEPT {
-            self.slots = Vec::new();
+        if self.len == 0 && (self.slots.len() > KEPT || self.slots.len() > self.size()) {
+            self.clear();
         }
     }
 
@@ -153,7 +192,7 @@ impl InFlight {
     /// use. Nothing is taken yet.
     pub(crate) fn vacant(&mut self) -> Option<PacketId> {
         // A quarter of the slots stays free so that a free one is found in a few steps.
-        if self.slots.len() < ALL && self.len * 4 >= self.slots.len() * 3 {
+        if self.is_crowded() {
             self.grow();
         }
         let mut candidate = self.next;
@@ -163,6 +202,7 @@ impl InFlight {
                     .slots
                     .get(self.slot(candidate))
                     .is_some_and(Option::is_none)
+                    && self.stray(id).is_none()
                 {
                     self.next = candidate;
                     return Some(id);
@@ -185,17 +225,62 @@ impl InFlight {
         }
     }
 
+    /// Puts the entry of a stored session under its identifier, which another table gave. False: there
+    /// is one under it already.
+    ///
+    /// A table that gave all of them has slots enough for them; one that was made up may have two that
+    /// differ in the highest bit alone. So the table grows in proportion to what is in it, and who has
+    /// no slot then is a stray.
+    pub(crate) fn restore(&mut self, entry: Entry) -> bool {
+        let id = entry.id;
+        if self.get(id).is_some() {
+            return false;
+        }
+        if self.is_crowded() {
+            self.grow();
+        }
+        let bound = (4 * (self.len + 1)).clamp(KEPT, ALL);
+        while self.size() < bound && !self.is_vacant(id) {
+            self.grow();
+        }
+        self.len += 1;
+        self.bytes += entry.state.bytes();
+        self.next = id.get().wrapping_add(1);
+        self.place(entry);
+        true
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.size() < ALL && self.len * 4 >= self.size() * 3
+    }
+
+    fn is_vacant(&self, id: PacketId) -> bool {
+        matches!(self.slots.get(self.slot(id.get())), Some(None))
+    }
+
+    fn place(&mut self, entry: Entry) {
+        let slot = self.slot(entry.id.get());
+        match self.slots.get_mut(slot) {
+            Some(place @ None) => *place = Some(entry),
+            _ => self.slots.push(Some(entry)),
+        }
+    }
+
     /// Doubles the table. Identifiers that differ in their low bits still do with one bit more.
     fn grow(&mut self) {
-        let slots = (self.slots.len() * 2).max(FIRST);
+        let size = (self.size() * 2).clamp(FIRST, ALL);
         let mut grown: Vec<Option<Entry>> = Vec::new();
-        grown.resize_with(slots, || None);
-        for entry in self.slots.drain(..).flatten() {
-            if let Some(place) = grown.get_mut(usize::from(entry.id.get()) & (slots - 1)) {
-                *place = Some(entry);
-            }
+        grown.resize_with(size, || None);
+        let former = core::mem::replace(&mut self.slots, grown);
+        self.mask = u16::try_from(size - 1).unwrap_or(u16::MAX);
+        for entry in former.into_iter().flatten() {
+            self.place(entry);
         }
-        self.slots = grown;
+    }
+
+    fn clear(&mut self) {
+        self.slots = Vec::new();
+        self.mask = 0;
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
@@ -205,7 +290,7 @@ impl InFlight {
     /// Gives memory back in which nothing is.
     pub(crate) fn give_back_all(&mut self) {
         if self.len == 0 {
-            self.slots = Vec::new();
+            self.clear();
         }
     }
 
@@ -237,7 +322,7 @@ impl InFlight {
     pub(crate) fn take_all(&mut self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = self.slots.drain(..).flatten().collect();
         entries.sort_unstable_by_key(|entry| entry.handle);
-        self.slots = Vec::new();
+        self.clear();
         (self.len, self.bytes) = (0, 0);
         entries
     }
@@ -250,6 +335,7 @@ impl Default for InFlight {
             len: 0,
             bytes: 0,
             next: 1,
+            mask: 0,
         }
     }
 }
@@ -330,6 +416,58 @@ mod tests {
         assert_eq!(table.len(), 1);
         assert_eq!(table.slots.len(), FIRST);
         assert_eq!(table.get(PacketId::new(stuck).unwrap()).unwrap().handle, 0);
+    }
+
+    /// Identifiers that no table gave together are found all the same, none is given twice, and the table
+    /// stays in proportion.
+    #[test]
+    fn strays_of_a_restored_session() {
+        let restored = |ids: &[u16]| {
+            let mut table = InFlight::default();
+            for (&id, handle) in ids.iter().zip(1..) {
+                assert!(table.restore(entry(PacketId::new(id).unwrap(), handle)));
+                assert!(!table.restore(entry(PacketId::new(id).unwrap(), handle)));
+            }
+            table
+        };
+        // All that have the low bits of 1 in a table of `KEPT` slots.
+        let ids: Vec<u16> = (0..40).map(|n| 1 + n * 256).collect();
+        let mut table = restored(&ids);
+        assert!(
+            table.slots.len() <= KEPT + ids.len(),
+            "{}",
+            table.slots.len()
+        );
+        for (&id, handle) in ids.iter().zip(1..) {
+            assert_eq!(
+                table.get(PacketId::new(id).unwrap()).unwrap().handle,
+                handle
+            );
+        }
+        assert_eq!(table.iter().count(), ids.len());
+        // The slot of 1 is free and is not given to those that are strays.
+        table.settle(PacketId::new(1).unwrap()).unwrap();
+        let mut seen: Vec<u16> = ids[1..].to_vec();
+        for handle in 100..40_000 {
+            seen.push(take(&mut table, handle).unwrap());
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), ids.len() - 1 + 39_900);
+        assert_eq!(table.len(), seen.len());
+        for id in seen {
+            assert!(table.settle(PacketId::new(id).unwrap()).is_some(), "{id}");
+        }
+        assert_eq!((table.len(), table.slots.len()), (0, 0));
+
+        // Two that differ in the highest bit alone.
+        let mut table = restored(&[7, 0x8007]);
+        assert_eq!(table.slots.len(), KEPT + 1);
+        table.set_next(7);
+        assert_eq!(take(&mut table, 3), Some(8));
+        assert!(table.remove(PacketId::new(0x8007).unwrap()).is_some());
+        assert_eq!(table.get(PacketId::new(0x8007).unwrap()).map(|_| ()), None);
+        assert_eq!(table.len(), 2);
     }
 
     #[test]

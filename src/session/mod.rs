@@ -4,30 +4,51 @@
 //! A [`Session`] is moved into a connection and out of it by value. Everything that belongs to one
 //! connection alone (aliases, quotas, timers, the peer's limits) is not here.
 
+mod change;
 mod discard;
 mod dropped;
 mod ids;
 mod in_flight;
 mod queue;
+mod record;
+mod snapshot;
 
+use alloc::boxed::Box;
 use core::fmt;
 
+pub use change::Change;
+use change::Changes;
 pub(crate) use dropped::Unreported;
 pub use dropped::{DropReason, Dropped};
 pub(crate) use ids::IdSet;
 pub(crate) use in_flight::{Entry, InFlight, State};
 pub(crate) use queue::{Queue, Queued};
+pub use snapshot::{SnapshotError, SnapshotErrorKind};
 
 use crate::message::Message;
 use crate::options::{Options, QueuePolicy};
 use crate::time::Instant;
-use crate::types::QoS;
+use crate::types::{PacketId, QoS};
 use crate::wire::EncodeError;
 
 /// Names one published message, from [`publish`](crate::ClientConnection::publish) to the event
 /// that settles it. Unique within a [`Session`] and its connections.
 #[derive(Copy, Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
 pub struct PublishHandle(pub(crate) u64);
+
+impl PublishHandle {
+    /// The handle as a number, to be stored beside a [snapshot](Session::snapshot): never 0.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The handle of a number that [`as_u64`](Self::as_u64) gave.
+    #[must_use]
+    pub const fn from_u64(handle: u64) -> Self {
+        Self(handle)
+    }
+}
 
 /// Names one SUBSCRIBE or UNSUBSCRIBE, from the request to the event that answers it. Unique
 /// within a [`Session`] and its connections.
@@ -85,8 +106,128 @@ pub enum PublishErrorReason {
 /// The state of one client's session, on either side of the connection (3.1.1 §4.1, 5.0 §4.1):
 /// messages that wait, messages in flight, and which QoS 2 messages of the peer were taken.
 ///
-/// It lives in memory. Subscriptions, the will and the time at which it expires are not in here: a
+/// It lives in memory, and writes itself to where the application stores it: see below. Subscriptions, the will and the time at which it expires are not in here: a
 /// server application keeps these itself.
+///
+/// # Storing
+///
+/// [`snapshot`](Self::snapshot) writes all of it, [`restore`](Self::restore) reads it back. Who does not want to write
+/// all for every message lets [changes be recorded](Options::with_change_records) and appends them: a log of a snapshot
+/// and the changes since is restored as a snapshot is. [`Change`] says which bytes wait for which record.
+///
+/// ```
+/// use sansio_mqtt::*;
+///
+/// /// An append-only file.
+/// struct Store {
+///     log: Vec<u8>,
+///     snapshot_len: usize,
+/// }
+///
+/// impl Store {
+///     /// After each `poll_transmit`, before its bytes go out.
+///     fn keep(&mut self, connection: &mut ClientConnection) {
+///         while let Some(change) = connection.poll_change() {
+///             change.encode(&mut self.log);
+///         }
+///         // a file would be synced here
+///         if self.log.len() > 2 * self.snapshot_len + 4096 {
+///             // The new file takes the place of the old one when it is whole.
+///             self.log.clear();
+///             connection.session().snapshot(&mut self.log);
+///             self.snapshot_len = self.log.len();
+///         }
+///     }
+///
+///     /// After a restart.
+///     fn load(&mut self) -> Result<Session, SnapshotError> {
+///         Session::restore(&self.log).or_else(|error| match error.kind {
+///             SnapshotErrorKind::Truncated if error.offset > 0 => {
+///                 self.log.truncate(error.offset);
+///                 Session::restore(&self.log)
+///             }
+///             _ => Err(error),
+///         })
+///     }
+/// }
+///
+/// let now = Instant::ZERO;
+/// let mut store = Store { log: Vec::new(), snapshot_len: 0 };
+/// Session::new().snapshot(&mut store.log);
+///
+/// let options = Options::new().with_change_records(true);
+/// let connect = Connect { clean_start: false, ..Connect::new(Version::V311, "sensor-7") };
+/// let mut client = ClientConnection::new(now, &connect, store.load()?, options)?;
+/// client.publish(now, Message::new("a", b"1")?.with_qos(QoS::ExactlyOnce))?;
+/// let mut out = Vec::new();
+/// client.poll_transmit(now, &mut out, usize::MAX);
+/// store.keep(&mut client);
+/// // Here `out` may go to the transport. Then the machine stops, within the next write:
+/// store.log.extend([40, 1, 2]);
+/// drop(client);
+///
+/// let session = store.load()?;
+/// assert_eq!(session.queued(), 1);
+/// assert!(session.is_established());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Times are stored as milliseconds of the caller's [`Instant`]. With an origin that survives a restart (UNIX time) what
+/// passes meanwhile counts against the expiry of a message; with one that does not, the expiry begins anew or stands
+/// still.
+///
+/// # Format
+///
+/// A snapshot is a header and its parts; behind it there may be changes. Integers have the most significant byte first;
+/// `v` is an integer in groups of seven bits, the least significant first, each in a byte whose high bit says that
+/// another follows, in no more bytes than needed.
+///
+/// | header | bytes |
+/// |---|---|
+/// | `MQTS` | 4 |
+/// | version of the format: 1 | 1 |
+/// | length of the rest of the header and the parts | 8 |
+/// | 0x01: the peer may have the session; 0x02: what is in flight is of one that has ended | 1 |
+/// | the Packet Identifier to be tried next | 2 |
+/// | the handle given last | 8 |
+///
+/// Each part and each change is a record: its length (`v`) without these bytes, its kind (1 byte), its fields. `id` is
+/// a Packet Identifier (2 bytes), `handle` and `since` are `v`, `reason` is the place of a [`DropReason`] from 0.
+///
+/// | part, in this order | kind | fields |
+/// |---|---|---|
+/// | in flight, PUBLISH sent | 0x11 | id, handle, since, message |
+/// | in flight, PUBREL due | 0x12 | id, handle, whether it was reported as dropped (1 byte) |
+/// | waiting | 0x01 | handle, since, message |
+/// | dropped and not reported | 0x13 | handle, reason, message if there is one |
+/// | QoS 2 identifiers received | 0x14 | all ids, rising |
+///
+/// Those in flight (of both kinds) and those waiting are in the order of their handles.
+///
+/// | [`Change`] | kind | fields |
+/// |---|---|---|
+/// | `Queued` | 0x01 | handle, since, message |
+/// | `Sent` | 0x02 | handle, id or 0 |
+/// | `Released` | 0x03 | id |
+/// | `Settled` | 0x04 | id |
+/// | `Dropped` | 0x05 | handle, id or 0, reason |
+/// | `Reported` | 0x06 | handle |
+/// | `Received` | 0x07 | id |
+/// | `Forgotten` | 0x08 | id |
+/// | `Begun` | 0x09 | |
+/// | `Standing` | 0x0A | flags as in the header (1 byte) |
+/// | `Discarded` | 0x0B | handle, id or 0 |
+///
+/// A message is the last field of its record:
+///
+/// | field of a message | bytes |
+/// |---|---|
+/// | QoS; 0x04: RETAIN; 0x08: it expires; 0x10: it has Subscription Identifiers; 0x20: its payload is streamed | 1 |
+/// | topic | length (`v`), UTF-8 |
+/// | Message Expiry Interval | 4, if the flag says so |
+/// | Subscription Identifiers | their number (`v`), each as `v`, if the flag says so |
+/// | properties, as in a PUBLISH of 5.0, of those that are forwarded | length (`v`), bytes |
+/// | payload; its length (`v`) if it is streamed | the rest |
 #[derive(Default)]
 #[cfg_attr(test, derive(Clone, Hash))]
 pub struct Session {
@@ -101,6 +242,18 @@ pub struct Session {
     /// What is in flight or received is of a session that has ended at the peer: it is reported as
     /// lost by the next connection, whatever session that has.
     pub(crate) ended: bool,
+    /// What the two above become should the connection end now; the same without a connection.
+    restart: Standing,
+    /// There if changes are recorded.
+    changes: Option<Box<Changes>>,
+}
+
+/// What is known of the peer's session.
+#[derive(Copy, Clone, Default, Eq, PartialEq)]
+#[cfg_attr(test, derive(Hash))]
+struct Standing {
+    established: bool,
+    ended: bool,
 }
 
 impl Session {
@@ -116,6 +269,10 @@ impl Session {
     pub fn established() -> Self {
         Self {
             established: true,
+            restart: Standing {
+                established: true,
+                ended: false,
+            },
             ..Self::default()
         }
     }
@@ -141,6 +298,14 @@ impl Session {
             });
         }
         let handle = self.next_handle();
+        if options.change_records() {
+            self.changes.get_or_insert_default();
+        }
+        self.record(|| Change::Queued {
+            handle: PublishHandle(handle),
+            message: message.clone(),
+            since: now,
+        });
         self.queue.push(Queued {
             handle,
             message,
@@ -167,6 +332,7 @@ impl Session {
             self.queue.bytes() + self.in_flight.bytes() + self.dropped.bytes() - fewer_bytes;
         messages < options.maximum_kept_messages() as usize
             && bytes.saturating_add(message.size()) <= options.maximum_kept_bytes() as usize
+            && self.takes_record(message.size(), options)
     }
 
     /// Drops what the policy lets make room. False: that would not be enough, and nothing is dropped.
@@ -197,8 +363,7 @@ impl Session {
         }
         for _ in 0..messages {
             if let Some(queued) = self.queue.remove_first(gives_way) {
-                self.dropped
-                    .push(queued.handle, None, DropReason::QueueFull);
+                self.drop_queued(queued, DropReason::QueueFull);
             }
         }
         true
@@ -207,7 +372,99 @@ impl Session {
     /// The next message that will not be delivered, as a connection would report it: for a session
     /// that waits long for its next connection.
     pub fn take_dropped(&mut self) -> Option<Dropped> {
-        self.dropped.pop()
+        let dropped = self.dropped.pop()?;
+        self.record(|| Change::Reported {
+            handle: dropped.handle,
+        });
+        Some(dropped)
+    }
+
+    /// The next [`Change`] to be stored, as a connection would give it: for a session that waits for its next
+    /// connection. There is none unless [asked for](Options::with_change_records).
+    pub fn poll_change(&mut self) -> Option<Change> {
+        self.changes.as_mut()?.pop()
+    }
+
+    /// Records what the closure says, if changes are recorded.
+    #[inline]
+    pub(crate) fn record(&mut self, change: impl FnOnce() -> Change) {
+        if let Some(changes) = &mut self.changes {
+            changes.push(change());
+        }
+    }
+
+    /// Whether records that were not taken leave room for that of a message of this size.
+    #[inline]
+    pub(crate) fn takes_record(&self, size: usize, options: &Options) -> bool {
+        self.changes.as_ref().is_none_or(|changes| {
+            changes.len() < (options.maximum_kept_messages() as usize).max(1)
+                && changes.bytes().saturating_add(size) <= options.maximum_kept_bytes() as usize
+        })
+    }
+
+    /// A connection takes the session over.
+    pub(crate) fn attach(&mut self, options: &Options) {
+        if options.change_records() {
+            self.changes.get_or_insert_default();
+        } else {
+            self.changes = None;
+        }
+    }
+
+    pub(crate) fn drop_queued(&mut self, queued: Queued, reason: DropReason) {
+        self.record(|| Change::Dropped {
+            handle: PublishHandle(queued.handle),
+            packet_id: None,
+            reason,
+        });
+        self.dropped.push_queued(queued, reason);
+    }
+
+    /// Drops a message that was sent on an earlier connection and does not fit this one.
+    pub(crate) fn drop_in_flight(&mut self, id: PacketId, reason: DropReason) {
+        let Some(entry) = self.in_flight.get(id) else {
+            return;
+        };
+        let handle = PublishHandle(entry.handle);
+        self.record(|| Change::Dropped {
+            handle,
+            packet_id: Some(id),
+            reason,
+        });
+        let message = self.take_back(handle, Some(id));
+        self.dropped.push(handle.0, message, reason);
+    }
+
+    /// The peer has no session: what is in flight is lost.
+    pub(crate) fn lose(&mut self) {
+        self.received.clear();
+        for entry in self.in_flight.take_all() {
+            self.dropped.push_lost(entry);
+        }
+    }
+
+    /// CONNACK has opened the connection. True: a session goes on.
+    pub(crate) fn open(&mut self, resumed: bool) -> bool {
+        let resumed = resumed && !self.ended;
+        (self.ended, self.established) = (false, true);
+        if !resumed {
+            self.record(|| Change::Begun);
+            self.restart = Standing {
+                established: true,
+                ended: false,
+            };
+            self.lose();
+        }
+        resumed
+    }
+
+    /// What is known of the peer's session if the connection ends now.
+    pub(crate) fn set_restart(&mut self, established: bool, ended: bool) {
+        let restart = Standing { established, ended };
+        if self.restart != restart {
+            self.restart = restart;
+            self.record(|| Change::Standing { established, ended });
+        }
     }
 
     /// Whether the peer has this session, or may have it: a CONNECT that would make one went out and
@@ -253,6 +510,11 @@ impl Session {
     pub(crate) fn detach(&mut self) {
         self.take_requests();
         self.in_flight.detach();
+        self.take_standing();
+    }
+
+    fn take_standing(&mut self) {
+        (self.established, self.ended) = (self.restart.established, self.restart.ended);
     }
 }
 

@@ -66,6 +66,26 @@ impl Queue {
         Some(queued)
     }
 
+    pub(crate) fn contains(&self, handle: u64) -> bool {
+        self.position(handle).is_some()
+    }
+
+    /// Handles rise in the queue.
+    fn position(&self, handle: u64) -> Option<usize> {
+        let found = self
+            .messages
+            .binary_search_by_key(&handle, |queued| queued.handle);
+        found.ok()
+    }
+
+    /// Takes out the message of this handle.
+    pub(crate) fn remove(&mut self, handle: u64) -> Option<Queued> {
+        let index = self.position(handle)?;
+        let queued = self.messages.remove(index)?;
+        self.bytes -= queued.message.size();
+        Some(queued)
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Queued> {
         let queued = self.messages.pop_front()?;
         self.bytes -= queued.message.size();

@@ -60,6 +60,7 @@ options! {
     whole_publish_limit: u32, Options::whole_publish_limit, Options::with_whole_publish_limit;
     maximum_publish_head: u32, Options::maximum_publish_head, Options::with_maximum_publish_head;
     accept_v31: bool, Options::accept_v31, Options::with_accept_v31;
+    change_records: bool, Options::change_records, Options::with_change_records;
     control_characters_refused: bool, Options::control_characters_refused, Options::with_control_characters_refused;
     connect_timeout_ms: u64, |options: &Options| milliseconds(options.connect_timeout()),
         |options: Options, millis| options.with_connect_timeout(Duration::from_millis(millis));

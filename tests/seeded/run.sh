@@ -51,7 +51,7 @@ find_it() {
 fresh
 
 change src/connection/inbound.rs \
-  'self.session.received.insert(id);' '();'
+  'if self.session.received.insert(packet_id) {' 'if false {'
 find_it 'the receiver forgets its PUBREC' deliveries
 
 change src/connection/inbound.rs \
@@ -86,12 +86,12 @@ change src/connection/mod.rs \
   'resend.sort_unstable();' 'resend.reverse();'
 find_it 'what is sent again is out of order' deliveries
 
-change src/connection/mod.rs \
-  'session.dropped.push_lost(entry);' 'drop(entry);'
+change src/session/mod.rs \
+  'self.dropped.push_lost(entry);' 'drop(entry);'
 find_it 'what the peer has lost is not reported' lost_sessions
 
-change src/connection/mod.rs \
-  'session.received.clear();' '();'
+change src/session/mod.rs \
+  'self.received.clear();' '();'
 find_it 'a new session has identifiers of the old one' lost_sessions
 
 change src/connection/timers.rs \
