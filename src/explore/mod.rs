@@ -125,7 +125,7 @@ fn with_maxima(setups: Vec<Setup>) -> Vec<Setup> {
     let mut all = Vec::new();
     for setup in setups {
         let maxima: &[[u16; 2]] = match setup.version {
-            Version::V5 => &[[1, 1], [2, 2]],
+            Version::V5 => &[[2, 2], [1, 1]],
             _ => &[setup.receive_maximum],
         };
         all.extend(maxima.iter().map(|&receive_maximum| Setup {
@@ -181,6 +181,9 @@ fn deliveries() {
                     ("11", "22"),
                     ("222", "2"),
                     ("2", "222"),
+                    ("22", "22"),
+                    ("212", "21"),
+                    ("12", "212"),
                 ],
             ),
         };

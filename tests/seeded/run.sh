@@ -98,4 +98,20 @@ change src/connection/timers.rs \
   'let next_waits = self.keep_alive != 0 && self.ping == Timer::OFF;' 'let next_waits = false;'
 find_it 'a PINGRESP ends the wait for the next one' deadlines
 
+change src/connection/outbound.rs \
+  'let _ = pubrel.encode(self.version, out);' '();'
+find_it 'a resumed session owes PUBREL and does not send it' deliveries
+
+change src/connection/outbound.rs \
+  'self.packet(message, Some(id), true, expiry)' 'self.packet(message, Some(id), false, expiry)'
+find_it 'what is sent again does not say so' deliveries
+
+change src/connection/inbound.rs \
+  'self.session.received.insert(pending.id);' '();'
+find_it 'what the application acknowledged is forgotten' acknowledgements
+
+change src/connection/timers.rs \
+  'u64::from(seconds) * 1500' 'u64::from(seconds) * 2000'
+find_it 'the server waits for twice the Keep Alive' deadlines
+
 exit "$missed"
