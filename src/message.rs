@@ -406,6 +406,15 @@ impl Message {
         self.data.len() + self.shared_payload().map_or(0, Bytes::len)
     }
 
+    /// The same for the wire: with a payload that is streamed.
+    pub(crate) fn sent_len(&self) -> usize {
+        let apart = self.rare.as_ref().map_or(0, |rare| {
+            let shared = rare.shared_payload.as_ref().map_or(0, Bytes::len);
+            shared + rare.streamed_payload.unwrap_or(0) as usize
+        });
+        self.data.len() + apart
+    }
+
     fn shared_payload(&self) -> Option<&Bytes> {
         self.rare.as_ref()?.shared_payload.as_ref()
     }

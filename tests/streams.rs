@@ -405,6 +405,26 @@ fn topics_by_alias_in_both_directions() {
     }
 }
 
+/// The length of the payload counts where an alias would make the packet too large.
+#[test]
+fn an_alias_that_does_not_fit_is_left_out() {
+    // Fixed header 2, topic 8, properties 1.
+    for (maximum, expected) in [(111, None), (114, Some(1))] {
+        let mut setup = setup(Version::V5);
+        setup.client = setup.client.with_automatic_topic_aliases(1);
+        setup.server = setup.server.with_topic_alias_maximum(1);
+        setup.server = setup.server.with_maximum_packet_size(maximum);
+        let mut pair = Pair::connected(setup);
+        stream(&mut pair, true, QoS::AtMostOnce, &file(100));
+        pair.drive();
+        assert_eq!(pair.server.closed, None);
+        let [Seen::Publish { alias, .. }] = &pair.server.seen[..] else {
+            panic!("{:?}", pair.server.seen);
+        };
+        assert_eq!(*alias, expected);
+    }
+}
+
 /// A head is held to what a whole message is held to, before its payload is there.
 #[test]
 fn violations_show_with_the_head() {

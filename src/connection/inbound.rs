@@ -94,7 +94,7 @@ impl Core {
     }
 
     /// Whether the server has what the message asks for, and the topic that its alias stands for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn admit(&mut self, publish: &Publish<'_>) -> Result<Option<Bytes>, Violation> {
         if self.role == Role::Server {
             let features = &self.peer.features;
@@ -121,7 +121,7 @@ impl Core {
     }
 
     /// Whether the peer may send this now, and whether the application has had it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn admit_delivery(&mut self, id: PacketId, qos: QoS) -> Result<Delivery, Violation> {
         if qos == QoS::AtLeastOnce && !self.options.manual_acknowledgement() {
             self.take_automatically(id)?;
@@ -207,7 +207,7 @@ impl Core {
         self.flush_acknowledgements();
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn expect_acknowledgement(&mut self, id: PacketId, qos: QoS) -> Option<AckToken> {
         if !self.options.manual_acknowledgement() {
             if qos == QoS::ExactlyOnce {
@@ -360,6 +360,7 @@ impl Core {
     }
 
     /// The message that PUBACK settles; `None`: late or never asked for, nothing to settle.
+    #[inline]
     pub(crate) fn on_puback(&mut self, ack: &Ack<'_>) -> Result<Option<PublishHandle>, Violation> {
         self.check_problem_information(&ack.properties)?;
         if self.inside_payload {

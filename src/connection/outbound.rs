@@ -131,7 +131,7 @@ impl Core {
         if self.uses_aliases() {
             let topic = packet.topic;
             let chosen;
-            (*measure, chosen) = self.fit(packet, 0);
+            (*measure, chosen) = self.fit(packet);
             packet.write_checked(self.version, measure, out)?;
             if let Some(chosen) = chosen {
                 self.rare().outbound_aliases.sent(topic, chosen);
@@ -216,11 +216,8 @@ impl Core {
     /// size is taken only where it may matter.
     fn is_too_large(&self, message: &Message) -> bool {
         let maximum = self.peer.maximum_packet_size as usize;
-        let streamed = streamed_len(message) as usize;
-        let most = message.size()
-            + streamed
-            + 5 * message.subscription_identifiers().len()
-            + MAXIMUM_OVERHEAD;
+        let most =
+            message.sent_len() + 5 * message.subscription_identifiers().len() + MAXIMUM_OVERHEAD;
         most > maximum && self.size(message) > maximum
     }
 
@@ -422,7 +419,10 @@ impl Core {
         let expiry = remaining(message, *since, now).unwrap_or(None);
         let mut packet = self.packet(message, packet_id, false, expiry);
         let streamed = streamed_len(message);
-        let (measure, chosen) = self.fit(&mut packet, streamed);
+        let (measure, chosen) = match streamed {
+            0 => self.fit(&mut packet),
+            _ => self.fit_streamed(&mut packet, streamed),
+        };
         if !room.has(out, measure.written_len()) {
             return false;
         }
@@ -454,7 +454,7 @@ impl Core {
     }
 
     /// Gives the packet an alias, unless it would not fit with one: it fits without.
-    fn fit(&self, packet: &mut Publish<'_>, streamed: u32) -> (Measure, Option<Chosen>) {
+    fn fit(&self, packet: &mut Publish<'_>) -> (Measure, Option<Chosen>) {
         let topic = packet.topic;
         let chosen = self.choose_alias(topic);
         match chosen {
@@ -465,14 +465,28 @@ impl Core {
             Some(Chosen::Set(alias)) => packet.topic_alias = Some(alias),
             None => {}
         }
-        let measure = packet.measure(self.version).with_payload(streamed);
+        let measure = packet.measure(self.version);
         if chosen.is_none() || measure.packet_len() <= self.peer.maximum_packet_size as usize {
             return (measure, chosen);
         }
         packet.topic = topic;
         packet.topic_alias = None;
-        let measure = packet.measure(self.version).with_payload(streamed);
-        (measure, None)
+        (packet.measure(self.version), None)
+    }
+
+    /// The same for one whose payload goes out apart.
+    #[cold]
+    #[inline(never)]
+    fn fit_streamed(&self, packet: &mut Publish<'_>, streamed: u32) -> (Measure, Option<Chosen>) {
+        let topic = packet.topic;
+        let (measure, chosen) = self.fit(packet);
+        let measure = measure.with_payload(streamed);
+        if chosen.is_none() || measure.packet_len() <= self.peer.maximum_packet_size as usize {
+            return (measure, chosen);
+        }
+        packet.topic = topic;
+        packet.topic_alias = None;
+        (packet.measure(self.version).with_payload(streamed), None)
     }
 
     #[inline]
@@ -552,7 +566,7 @@ impl Core {
     }
 }
 
-/// What a PUBLISH can have besides what [`Message::size`] counts and its Subscription Identifiers:
+/// What a PUBLISH can have besides what [`Message::sent_len`] counts and its Subscription Identifiers:
 /// fixed header 5, length of the topic 2, Packet Identifier 2, length of the properties 4, Topic
 /// Alias 3, Message Expiry Interval 5.
 const MAXIMUM_OVERHEAD: usize = 21;

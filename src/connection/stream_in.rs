@@ -179,16 +179,13 @@ impl Core {
         else {
             return;
         };
-        let ack = match due {
-            Due::Puback => self.expect_acknowledgement(id, QoS::AtLeastOnce),
-            Due::Pubrec => self.expect_acknowledgement(id, QoS::ExactlyOnce),
-            Due::PubrecAgain => {
-                self.acknowledge_again(id);
-                None
-            }
-            Due::Nothing | Due::NothingAgain => None,
+        let qos = match due {
+            Due::Puback => QoS::AtLeastOnce,
+            Due::Pubrec => QoS::ExactlyOnce,
+            Due::PubrecAgain => return self.acknowledge_again(id),
+            Due::Nothing | Due::NothingAgain => return,
         };
-        if let (Some(token), Some(reason)) = (ack, reason) {
+        if let (Some(token), Some(reason)) = (self.expect_acknowledgement(id, qos), reason) {
             // Found right when it was given.
             let _ = self.acknowledge(&token, reason);
         }

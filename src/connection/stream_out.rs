@@ -22,6 +22,8 @@ pub(super) struct Departing {
 
 impl Core {
     /// The head of a message has gone out.
+    #[cold]
+    #[inline(never)]
     pub(super) fn begin_payload(
         &mut self,
         handle: u64,
@@ -74,6 +76,8 @@ impl Core {
 
     /// A peer that has taken a message whose payload it does not have is not to be believed: it would
     /// be lost. It may refuse it, and it may have had it when it was sent before.
+    #[cold]
+    #[inline(never)]
     pub(super) fn check_payload_sent(&self, ack: &Ack<'_>) -> Result<(), Violation> {
         let departing = self.rare.as_ref().and_then(|rare| rare.departing.as_ref());
         match departing {

@@ -342,8 +342,11 @@ pub(crate) struct Measure {
 
 impl Measure {
     /// Of a packet with a payload that the caller writes behind it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with_payload(self, length: u32) -> Self {
+        if length == 0 {
+            return self;
+        }
         Self {
             remaining: writer::total([self.remaining, length as usize]),
             apart: length as usize,
