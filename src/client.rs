@@ -85,6 +85,8 @@ use crate::wire::EncodeError;
 ///   [is established](Session::is_established), and in 5.0 ask for a Session Expiry Interval.
 ///   Messages go on by themselves; a SUBSCRIBE or UNSUBSCRIBE without an answer does not, and is reported
 ///   as [`ClientEvent::Unanswered`]: by this connection, or else by the next.
+///
+/// It costs what a [`ServerConnection`](crate::ServerConnection#what-it-costs) does.
 #[cfg_attr(test, derive(Clone, Hash))]
 pub struct ClientConnection {
     core: Core,

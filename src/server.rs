@@ -30,6 +30,12 @@ use crate::violation::Violation;
 /// sends behind CONNECT waits in the caller's buffer; and it has no deadline, so an application that
 /// asks others who the client is bounds that time itself.
 ///
+/// # What it costs
+///
+/// At most 320 bytes with its [`Session`], where pointers have 64 bits, and no memory besides while nothing goes
+/// on: after the opening, and once a ping finds everything settled. With [`publish_into`](Self::publish_into) traffic
+/// of QoS 0 allocates nothing, that of QoS 1 and 2 only the message that is kept. [`Options`] bounds the rest.
+///
 /// # What a broker adds
 ///
 /// It keeps, under each Client Identifier, the connection or else the [`Session`], the subscriptions

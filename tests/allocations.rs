@@ -590,3 +590,53 @@ fn traffic(
     }
     (client, server)
 }
+
+/// What a resumed session had to send again leaves nothing behind either.
+#[test]
+fn an_idle_connection_that_was_resumed_holds_no_memory() {
+    let now = Instant::ZERO;
+    let connect = Connect {
+        clean_start: false,
+        keep_alive: 60,
+        ..Connect::new(Version::V311, "c")
+    };
+    let before = IN_USE.with(Cell::get);
+    let mut session = Session::new();
+    let mut client = None;
+    for connack in [[0x20, 2, 0, 0], [0x20, 2, 1, 0]] {
+        let options = Options::new();
+        let mut next = ClientConnection::new(now, &connect, session, options).expect("CONNECT");
+        let mut bytes = Vec::new();
+        next.poll_transmit(now, &mut bytes, usize::MAX);
+        let event = next.receive(now, &mut &connack[..]);
+        assert!(matches!(event, Some(ClientEvent::Connack(_))));
+        if connack[2] == 0 {
+            let message = Message::new("t", b"x").expect("message");
+            next.publish(now, message.with_qos(QoS::AtLeastOnce))
+                .expect("PUBLISH");
+        }
+        next.poll_transmit(now, &mut bytes, usize::MAX);
+        // PUBLISH is the last, with DUP the second time.
+        assert_eq!(bytes[bytes.len() - 8] & 0xf6, 0x32);
+        assert_eq!(next.session().in_flight(), 1);
+        session = if connack[2] == 0 {
+            next.into_session()
+        } else {
+            client = Some(next);
+            Session::new()
+        };
+    }
+    let mut client = client.expect("connection");
+    let event = client.receive(now, &mut &[0x40, 2, 0, 1][..]);
+    assert!(matches!(event, Some(ClientEvent::Published { .. })));
+    drop(event);
+    assert!(IN_USE.with(Cell::get) > before);
+    let now = client.poll_timeout().expect("keep alive");
+    client.handle_timeout(now);
+    let mut bytes = Vec::new();
+    client.poll_transmit(now, &mut bytes, usize::MAX);
+    assert_eq!(bytes, [0xc0, 0]);
+    drop(bytes);
+    assert!(client.receive(now, &mut &[0xd0, 0][..]).is_none());
+    assert_eq!(IN_USE.with(Cell::get) - before, 0);
+}
