@@ -518,3 +518,145 @@ fn decode_errors() {
     );
     assert_eq!(decode(b"\x00")["packet_type"], json!(null));
 }
+
+/// A session with one of everything, as bytes.
+fn stored_session() -> Vec<u8> {
+    let message = |qos| Message::new("t", b"x").unwrap().with_qos(qos);
+    let handle = PublishHandle::from_u64;
+    let id = |id| PacketId::new(id).unwrap();
+    let mut bytes = Vec::new();
+    Session::established().snapshot(&mut bytes);
+    for change in stored_changes(message(QoS::ExactlyOnce)) {
+        change.encode(&mut bytes);
+    }
+    for number in 5..9 {
+        let queued = Change::Queued {
+            handle: handle(number),
+            message: message(QoS::AtLeastOnce),
+            since: Instant::from_millis(7),
+        };
+        queued.encode(&mut bytes);
+    }
+    for (number, packet_id) in [(5, 30_000), (6, 6)] {
+        let sent = Change::Sent {
+            handle: handle(number),
+            packet_id: Some(id(packet_id)),
+        };
+        sent.encode(&mut bytes);
+    }
+    let dropped = Change::Dropped {
+        handle: handle(7),
+        packet_id: None,
+        reason: DropReason::Expired,
+    };
+    dropped.encode(&mut bytes);
+    let mut snapshot = Vec::new();
+    Session::restore(&bytes).unwrap().snapshot(&mut snapshot);
+    snapshot
+}
+
+fn stored_changes(message: Message) -> Vec<Change> {
+    let (handle, packet_id) = (PublishHandle::from_u64(1), PacketId::new(9).unwrap());
+    vec![
+        Change::Queued {
+            handle,
+            message,
+            since: Instant::from_millis(5),
+        },
+        Change::Sent {
+            handle,
+            packet_id: Some(packet_id),
+        },
+        Change::Released { packet_id },
+        Change::Received { packet_id },
+    ]
+}
+
+#[test]
+fn sessions() {
+    let bytes = stored_session();
+    let session = Session::restore(&bytes).unwrap();
+    let value = serde_json::to_value(&session).unwrap();
+    assert_eq!(
+        value["in_flight"][0]["Release"],
+        json!({"packet_id": 9, "handle": 1, "reported": false})
+    );
+    assert_eq!(value["in_flight"][1]["Publish"]["message"]["topic"], "t");
+    assert_eq!(value["queued"].as_array().unwrap().len(), 1);
+    assert_eq!(value["dropped"][0]["reason"], "Expired");
+    assert_eq!(value["received"], json!([9]));
+    assert_eq!(value["established"], true);
+    let snapshot = |session: &Session| {
+        let mut bytes = Vec::new();
+        session.snapshot(&mut bytes);
+        bytes
+    };
+    let again: Session = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(snapshot(&again), bytes);
+    let posted = postcard::to_allocvec(&session).unwrap();
+    let again: Session = postcard::from_bytes(&posted).unwrap();
+    assert_eq!(snapshot(&again), bytes);
+
+    let altered = |pointer: &str, with: Value| {
+        let mut value = value.clone();
+        *value.pointer_mut(pointer).unwrap() = with;
+        value
+    };
+    let inconsistent = "record that does not follow";
+    refused::<Session>(altered("/last_handle", json!(2)), inconsistent);
+    refused::<Session>(altered("/last_handle", json!(u64::MAX)), inconsistent);
+    refused::<Session>(altered("/received", json!([9, 9])), inconsistent);
+    refused::<Session>(altered("/received", json!([0])), "1 to 65,535");
+    refused::<Session>(
+        altered("/in_flight/0/Release/packet_id", json!(6)),
+        inconsistent,
+    );
+    refused::<Session>(
+        altered("/in_flight/1/Publish/message/qos", json!(0)),
+        inconsistent,
+    );
+    refused::<Session>(
+        altered("/in_flight/1/Publish/message/topic", json!("#")),
+        "wildcard",
+    );
+    refused::<Session>(altered("/queued/0/handle", json!(6)), inconsistent);
+    refused::<Session>(altered("/dropped/0/handle", json!(8)), inconsistent);
+    refused::<Session>(
+        altered("/dropped/0/reason", json!("Bored")),
+        "the name of a variant",
+    );
+}
+
+#[test]
+fn changes() {
+    let message = Message::new("t", b"x").unwrap();
+    let (handle, packet_id) = (PublishHandle::from_u64(1), PacketId::new(9).unwrap());
+    let mut all = stored_changes(message);
+    all.extend([
+        Change::Settled { packet_id },
+        Change::Dropped {
+            handle,
+            packet_id: Some(packet_id),
+            reason: DropReason::SessionLost,
+        },
+        Change::Discarded {
+            handle,
+            packet_id: None,
+        },
+        Change::Reported { handle },
+        Change::Forgotten { packet_id },
+        Change::Begun,
+    ]);
+    for change in all {
+        let value = serde_json::to_value(&change).unwrap();
+        round_trip(change, value);
+    }
+    round_trip(
+        Change::Standing {
+            established: true,
+            ended: false,
+        },
+        json!({"Standing": {"established": true, "ended": false}}),
+    );
+    refused::<Change>(json!({"Reported": {"handle": 0}}), "a handle, not 0");
+}

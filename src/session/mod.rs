@@ -23,6 +23,8 @@ pub use dropped::{DropReason, Dropped};
 pub(crate) use ids::IdSet;
 pub(crate) use in_flight::{Entry, InFlight, State};
 pub(crate) use queue::{Queue, Queued};
+#[cfg(feature = "serde")]
+pub(crate) use snapshot::Parts;
 pub use snapshot::{SnapshotError, SnapshotErrorKind};
 
 use crate::message::Message;
@@ -511,6 +513,17 @@ impl Session {
         self.take_requests();
         self.in_flight.detach();
         self.take_standing();
+    }
+
+    /// What a restart would take the peer's session for: established, ended.
+    #[cfg(feature = "serde")]
+    pub(crate) fn standing(&self) -> (bool, bool) {
+        (self.restart.established, self.restart.ended)
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn last_handle(&self) -> u64 {
+        self.next_handle
     }
 
     fn take_standing(&mut self) {

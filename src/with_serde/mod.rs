@@ -2,14 +2,15 @@
 //! what `encode` makes.
 //!
 //! Plain and owned values come back, and pass the same checks as values that are made by hand: `values`, `options`,
-//! `kept`. Packets and errors, which borrow or are only ever made by a decoder, go out only: `packets`.
+//! `kept`, `session`. Packets and errors, which borrow or are only ever made by a decoder, go out only: `packets`.
 //!
-//! All of it stands on the public interface of the crate, so that nothing is made here that could not be made by a
-//! caller.
+//! All of it stands on the public interface of the crate, sessions on the checks of stored ones, so that nothing is made
+//! here that could not be made by a caller.
 
 mod kept;
 mod options;
 mod packets;
+mod session;
 mod values;
 
 use alloc::borrow::Cow;

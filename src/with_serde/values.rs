@@ -9,6 +9,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::options::QueuePolicy;
 use crate::reason::ReasonCode;
+use crate::session::{DropReason, PublishHandle};
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, QoS, RetainHandling, Role, Version};
 use crate::violation::Violation;
@@ -40,6 +41,8 @@ numbers! {
     RetainHandling as u8, RetainHandling::as_u8, RetainHandling::from_u8, "0, 1 or 2";
     PacketId as u16, PacketId::get, PacketId::new, "1 to 65,535";
     ReasonCode as u8, ReasonCode::as_u8, ReasonCode::from_u8, "a reason code of MQTT 5.0";
+    PublishHandle as u64, PublishHandle::as_u64, |handle| (handle != 0).then_some(PublishHandle::from_u64(handle)),
+        "a handle, not 0";
     Instant as u64, Instant::as_millis, |millis| Some(Instant::from_millis(millis)),
         "milliseconds since the origin";
 }
@@ -75,6 +78,10 @@ texts! {
         "the name of a control packet, such as `PUBLISH`";
     QueuePolicy, [QueuePolicy::Reject, QueuePolicy::DropOldest, QueuePolicy::DropQos0First].into_iter(),
         |policy: &QueuePolicy| format!("{policy:?}"), "the name of a variant, such as `DropOldest`";
+    DropReason, [
+        DropReason::SessionLost, DropReason::PacketTooLarge, DropReason::Expired, DropReason::NotSupported,
+        DropReason::QueueFull,
+    ].into_iter(), |reason: &DropReason| format!("{reason:?}"), "the name of a variant, such as `Expired`";
     // The numbers of the variants shift as variants are added.
     Violation, Violation::ALL.iter().copied(), name, "the name of a variant, such as `QosInvalid`";
 }
