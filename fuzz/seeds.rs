@@ -15,7 +15,10 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sansio_mqtt::{MAXIMUM_PACKET_SIZE, Packet, Role, Version};
+use sansio_mqtt::{
+    Change, Instant, MAXIMUM_PACKET_SIZE, Message, Options, Packet, PacketId, Properties, Property,
+    PublishHandle, QoS, Role, Session, Version,
+};
 use serde_json::Value;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -243,6 +246,58 @@ fn unhex(hex: &str) -> Result<Vec<u8>> {
     pairs.map(byte).collect()
 }
 
+/// Stored sessions: a snapshot with changes behind it, and all of that as a snapshot.
+fn sessions(corpus: &mut Corpus) -> Result<()> {
+    let options = Options::new();
+    let mut session = Session::established();
+    for qos in [
+        QoS::AtMostOnce,
+        QoS::AtLeastOnce,
+        QoS::ExactlyOnce,
+        QoS::ExactlyOnce,
+    ] {
+        let message = Message::new("t", b"x")?
+            .with_properties(Properties::from(&[Property::UserProperty("a", "b")][..]))?
+            .with_qos(qos)
+            .with_message_expiry_interval(Some(2000))
+            .with_subscription_identifiers(&[7])?;
+        session.enqueue(Instant::ZERO, message, &options)?;
+    }
+    session.enqueue(
+        Instant::ZERO,
+        Message::with_streamed_payload("s", 300)?,
+        &options,
+    )?;
+    let mut log = Vec::new();
+    session.snapshot(&mut log);
+    let handle = PublishHandle::from_u64;
+    let mut changes = vec![Change::Begun];
+    for number in 1..=4u16 {
+        changes.push(Change::Sent {
+            handle: handle(number.into()),
+            packet_id: PacketId::new(number).filter(|_| number > 1),
+        });
+    }
+    for packet_id in [2, 3, 4].into_iter().filter_map(PacketId::new) {
+        changes.push(Change::Received { packet_id });
+        if packet_id.get() != 2 {
+            changes.push(Change::Released { packet_id });
+        }
+    }
+    changes.extend(PacketId::new(3).map(|packet_id| Change::Settled { packet_id }));
+    changes.extend(PacketId::new(3).map(|packet_id| Change::Forgotten { packet_id }));
+    for change in changes {
+        change.encode(&mut log);
+        for flags in 0..4 {
+            corpus.add("snapshot", &[&[flags], &log[..]].concat())?;
+        }
+    }
+    let mut whole = Vec::new();
+    Session::restore(&log)?.snapshot(&mut whole);
+    corpus.add("snapshot", &[&[0], &whole[..]].concat())?;
+    corpus.add("snapshot", &[&[3], &whole[..]].concat())
+}
+
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut corpus = Corpus {
@@ -252,6 +307,7 @@ fn main() -> Result<()> {
     packets(&mut corpus)?;
     conversations(&mut corpus)?;
     numbers(&mut corpus)?;
+    sessions(&mut corpus)?;
     for topics in [
         "a/+/b\na/x/b",
         "$share/g/#\n$SYS/x",
