@@ -576,3 +576,91 @@ fn snapshots_that_cannot_be() {
         assert_eq!(Session::restore(bytes).map(|_| ()).unwrap_err().kind, kind);
     }
 }
+
+fn client(session: Session, options: &Options, clean_start: bool) -> ClientConnection {
+    let connect = Connect {
+        clean_start,
+        ..Connect::new(Version::V311, "c")
+    };
+    ClientConnection::new(NOW, &connect, session, options.clone()).unwrap()
+}
+
+const CONNACK: &[u8] = &[0x20, 2, 0, 0];
+
+/// Records that nobody takes hold up messages and input, and are not more than the bound and what the last call added.
+#[test]
+fn records_that_are_not_taken() {
+    let options = Options::new()
+        .with_change_records(true)
+        .with_maximum_kept_messages(4);
+    let mut client = client(Session::new(), &options, false);
+    let mut out = Vec::new();
+    client.poll_transmit(NOW, &mut out, usize::MAX);
+    assert!(client.receive(NOW, &mut &CONNACK[..]).is_some());
+    // `Standing` with CONNECT, `Begun` with CONNACK; a third and a fourth.
+    for _ in 0..2 {
+        client
+            .publish(NOW, message(b"x", QoS::ExactlyOnce))
+            .unwrap();
+    }
+    let refused = client.publish(NOW, message(b"x", QoS::ExactlyOnce));
+    assert_eq!(refused.unwrap_err().reason, PublishErrorReason::QueueFull);
+    assert!(!client.wants_input());
+    out.clear();
+    assert_eq!(client.poll_transmit(NOW, &mut out, usize::MAX), 0);
+    let mut input = &[0xd0, 0][..];
+    assert!(client.receive(NOW, &mut input).is_none());
+    assert_eq!(input.len(), 2);
+    assert_eq!(std::iter::from_fn(|| client.poll_change()).count(), 4);
+    assert!(client.wants_input());
+    client.poll_transmit(NOW, &mut out, usize::MAX);
+    assert_eq!(std::iter::from_fn(|| client.poll_change()).count(), 2);
+}
+
+/// Unless asked for there are none, in a connection or without.
+#[test]
+fn nothing_is_recorded_by_itself() {
+    let mut session = Session::new();
+    let options = Options::new();
+    session
+        .enqueue(NOW, message(b"x", QoS::ExactlyOnce), &options)
+        .unwrap();
+    assert_eq!(session.poll_change(), None);
+    let mut client = client(session, &options, false);
+    client.poll_transmit(NOW, &mut Vec::new(), usize::MAX);
+    assert!(client.receive(NOW, &mut &CONNACK[..]).is_some());
+    client.poll_transmit(NOW, &mut Vec::new(), usize::MAX);
+    assert_eq!(client.poll_change(), None);
+}
+
+/// What a restart thinks of the server's session is what `into_session` says, at each step of the opening and after it.
+#[test]
+fn a_restart_knows_what_the_server_may_have() {
+    let recorded = Options::new().with_change_records(true);
+    for clean_start in [false, true] {
+        for steps in 0..4 {
+            let mut log = snapshot(&Session::established());
+            let mut client = client(Session::established(), &recorded, clean_start);
+            if steps > 0 {
+                client.poll_transmit(NOW, &mut Vec::new(), usize::MAX);
+            }
+            if steps > 1 {
+                let code = if steps == 2 { 5 } else { 0 };
+                assert!(client.receive(NOW, &mut &[0x20, 2, 0, code][..]).is_some());
+            }
+            while let Some(change) = client.poll_change() {
+                change.encode(&mut log);
+            }
+            let of_connection = snapshot(client.session());
+            let session = client.into_session();
+            assert_eq!(snapshot(&session), of_connection, "{clean_start} {steps}");
+            assert_eq!(
+                canonical(&restored(&log)),
+                canonical(&session),
+                "{clean_start} {steps}"
+            );
+            // 3.1.1: a clean session ends with its connection.
+            assert_eq!(session.is_established(), !clean_start || steps < 3);
+        }
+    }
+}
