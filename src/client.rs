@@ -1,6 +1,7 @@
 //! The client's side of one connection.
 
 mod event;
+mod request;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -13,13 +14,11 @@ use crate::connection::{
 };
 use crate::message::Message;
 use crate::options::Options;
-use crate::packet::{
-    Auth, Connack, Connect, Disconnect, Packet, Publish, Subscribe, Subscription, Unsubscribe,
-};
+use crate::packet::{Auth, Connack, Connect, Disconnect, Packet, Publish};
 use crate::property::Properties;
 use crate::reason::ReasonCode;
 use crate::session::{
-    Change, Entry, PublishError, PublishErrorReason, PublishHandle, RequestHandle, Session, State,
+    Change, PublishError, PublishErrorReason, PublishHandle, RequestHandle, Session, State,
 };
 use crate::time::Instant;
 use crate::types::{PacketId, PacketType, Role, Version};
@@ -568,84 +567,6 @@ impl ClientConnection {
         reason: ReasonCode,
     ) -> Result<(), AcknowledgeError> {
         self.core.acknowledge(token, reason)
-    }
-
-    /// Asks for subscriptions; [`ClientEvent::Subscribed`] brings the answer, or
-    /// [`ClientEvent::Unanswered`] says that none came.
-    ///
-    /// # Errors
-    ///
-    /// There is no filter or one is not valid, the version or the server does not have what is asked
-    /// for, there is no room ([`Backlog`](RequestError::Backlog): transmit, then ask again), or CONNACK
-    /// has not come or the connection is closed. Nothing was sent.
-    pub fn subscribe(
-        &mut self,
-        subscriptions: &[Subscription<'_>],
-        properties: Properties<'_>,
-    ) -> Result<RequestHandle, RequestError> {
-        let features = &self.core.peer.features;
-        if !features.subscription_identifier && properties.subscription_identifier().is_some() {
-            return Err(RequestError::NotSupported(
-                ReasonCode::SubscriptionIdentifiersNotSupported,
-            ));
-        }
-        for subscription in subscriptions {
-            if let Some(reason) = features.refuses(subscription.filter, self.core.version) {
-                return Err(RequestError::NotSupported(reason));
-            }
-        }
-        self.request(State::Subscribe(subscriptions.len()), |packet_id| {
-            Packet::from(Subscribe {
-                packet_id,
-                subscriptions: subscriptions.into(),
-                properties,
-            })
-        })
-    }
-
-    /// Asks to end subscriptions; [`ClientEvent::Unsubscribed`] brings the answer, or
-    /// [`ClientEvent::Unanswered`] says that none came.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    pub fn unsubscribe(
-        &mut self,
-        filters: &[&str],
-        properties: Properties<'_>,
-    ) -> Result<RequestHandle, RequestError> {
-        self.request(State::Unsubscribe(filters.len()), |packet_id| {
-            Packet::from(Unsubscribe {
-                packet_id,
-                filters: filters.into(),
-                properties,
-            })
-        })
-    }
-
-    fn request<'p>(
-        &mut self,
-        state: State,
-        packet: impl FnOnce(PacketId) -> Packet<'p>,
-    ) -> Result<RequestHandle, RequestError> {
-        let core = &mut self.core;
-        core.require_connected()?;
-        core.require_room()?;
-        let id = core
-            .session
-            .in_flight
-            .vacant()
-            .ok_or(RequestError::NoPacketId)?;
-        core.push_whole(packet(id))?;
-        let handle = core.session.next_handle();
-        core.session.in_flight.insert(Entry {
-            id,
-            counted: false,
-            reported: false,
-            handle,
-            state,
-        });
-        Ok(RequestHandle(handle))
     }
 
     /// Sends a step of enhanced authentication, in answer to [`ClientEvent::Auth`], or with

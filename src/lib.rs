@@ -4,6 +4,7 @@
 //! [broker]: #examples
 //! [client]: #examples
 //! [vectors]: #test-vectors-for-any-language
+//! [`Change`]: crate::Change
 //! [`ClientConnection`]: crate::ClientConnection
 //! [`DecodeError`]: crate::DecodeError
 //! [`DecodeOptions`]: crate::DecodeOptions
@@ -12,6 +13,7 @@
 //! [`PacketStart`]: crate::PacketStart
 //! [`PublishError`]: crate::PublishError
 //! [`PublishHead`]: crate::PublishHead
+//! [`QueuePolicy`]: crate::QueuePolicy
 //! [`RequestError`]: crate::RequestError
 //! [`ServerConnection`]: crate::ServerConnection
 //! [`Session`]: crate::Session

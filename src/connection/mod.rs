@@ -1,9 +1,9 @@
 //! The core of both roles: one connection's state, its opening and its gate for input.
 //!
-//! `inbound` has what comes from the peer while the connection is open, `outbound` the messages that
-//! go to it, `replies` all other packets, `timers` what time does, `ending` the end, `aliases` the two
-//! tables of topic aliases, `authentication` the steps of AUTH, `stream_in` and `stream_out` payloads that
-//! go in pieces, `event` the public words.
+//! `inbound` has what comes from the peer while the connection is open, `publish` takes the messages that
+//! go to it and `outbound` makes bytes of them, `replies` has all other packets, `timers` what time does,
+//! `ending` the end, `aliases` the two tables of topic aliases, `authentication` the steps of AUTH,
+//! `stream_in` and `stream_out` payloads that go in pieces, `event` the public words.
 //!
 //! Everything that answers input goes through one buffer, `control`, in the order in which it came
 //! about; messages follow it. So the bytes that come out depend on the calls and on nothing else.
@@ -15,6 +15,7 @@ mod event;
 mod idle;
 mod inbound;
 mod outbound;
+mod publish;
 mod replies;
 mod stream_in;
 mod stream_out;
