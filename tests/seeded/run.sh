@@ -107,7 +107,8 @@ change src/connection/outbound.rs \
 find_it 'what is sent again does not say so' deliveries
 
 change src/connection/inbound.rs \
-  'self.session.received.insert(pending.id);' '();'
+  'let id = pending.id;
+            self.remember(id);' '();'
 find_it 'what the application acknowledged is forgotten' acknowledgements
 
 change src/connection/timers.rs \
