@@ -636,6 +636,34 @@ fn no_ping_inside_a_payload() {
     }
 }
 
+/// The answer to a PINGREQ that went out before the payload ends the wait for it, though no ping is due: the
+/// server has nothing more to say while it reads.
+#[test]
+fn a_ping_is_answered_inside_a_payload() {
+    for version in VERSIONS {
+        let mut setup = setup(version);
+        setup.keep_alive = 10;
+        let mut pair = Pair::connected(setup);
+        let due = pair.client().poll_timeout().unwrap();
+        pair.client().handle_timeout(due);
+        let message = Message::with_streamed_payload("t", 100).unwrap();
+        pair.client().publish(due, message).unwrap();
+        let mut out = Vec::new();
+        pair.client().poll_transmit(due, &mut out, usize::MAX);
+        assert_eq!(out[..2], [0xc0, 0x00]);
+        let wanted = pair.client().payload_wanted();
+        assert_eq!(wanted.map(|wanted| wanted.remaining), Some(100));
+        // Without an answer it is waited for, payload or not.
+        let answer_by = due.saturating_add(Duration::from_secs(10));
+        assert_eq!(pair.client().poll_timeout(), Some(answer_by));
+        assert!(pair.client().receive(due, &mut &[0xd0, 0x00][..]).is_none());
+        assert_eq!(pair.client().poll_timeout(), None);
+        let later = due.saturating_add(Duration::from_secs(3600));
+        pair.client().handle_timeout(later);
+        assert_eq!(pair.client().closed(), None);
+    }
+}
+
 /// Replies, requests and DISCONNECT wait for the end of the payload.
 #[test]
 fn nothing_is_sent_inside_a_payload() {

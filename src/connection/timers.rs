@@ -107,9 +107,9 @@ impl Core {
 
     /// Client: the answer to a PINGREQ. While the next one has not left, the deadline stays, which
     /// [`heard`](Self::heard) has just set anew: nothing else would tell that the transport takes
-    /// nothing any more.
+    /// nothing any more. Inside a payload none waits, as none is due.
     pub(crate) fn on_pingresp(&mut self) {
-        let next_waits = self.keep_alive != 0 && self.ping == Timer::OFF;
+        let next_waits = self.keep_alive != 0 && self.ping == Timer::OFF && !self.inside_payload;
         if !next_waits {
             self.stop_deadline();
         }
