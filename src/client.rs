@@ -441,7 +441,7 @@ impl ClientConnection {
         self.core.send_quota()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, feature = "std"))]
     pub(crate) fn unsettled_of_peer(&self) -> (usize, usize) {
         self.core.unsettled_of_peer()
     }

@@ -408,7 +408,7 @@ impl ServerConnection {
         self.core.send_quota()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, feature = "std"))]
     pub(crate) fn unsettled_of_peer(&self) -> (usize, usize) {
         self.core.unsettled_of_peer()
     }

@@ -9,8 +9,8 @@ use crate::session::{Entry, RequestHandle, State};
 use crate::types::PacketId;
 
 impl ClientConnection {
-    /// Asks for subscriptions; [`ClientEvent::Subscribed`] brings the answer, or
-    /// [`ClientEvent::Unanswered`] says that none came.
+    /// Asks for subscriptions; [`Subscribed`](crate::ClientEvent::Subscribed) brings the answer, or
+    /// [`Unanswered`](crate::ClientEvent::Unanswered) says that none came.
     ///
     /// # Errors
     ///
@@ -42,8 +42,8 @@ impl ClientConnection {
         })
     }
 
-    /// Asks to end subscriptions; [`ClientEvent::Unsubscribed`] brings the answer, or
-    /// [`ClientEvent::Unanswered`] says that none came.
+    /// Asks to end subscriptions; [`Unsubscribed`](crate::ClientEvent::Unsubscribed) brings the answer, or
+    /// [`Unanswered`](crate::ClientEvent::Unanswered) says that none came.
     ///
     /// # Errors
     ///

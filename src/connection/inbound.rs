@@ -153,7 +153,7 @@ impl Core {
     }
 
     /// For the exploration of all states: acknowledgements not sent, and identifiers that count against our Receive Maximum.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "std"))]
     pub(crate) fn unsettled_of_peer(&self) -> (usize, usize) {
         let peer = self.received.as_ref();
         peer.map_or((0, 0), |peer| (peer.pending.len(), peer.open.len()))
