@@ -98,6 +98,10 @@ impl ClientConnection {
     /// With Clean Start, or when the server has no session, what was in flight in `session` is
     /// reported as [`ClientEvent::Dropped`]; what was only queued is sent.
     ///
+    /// A clean start that got no answer is asked for again, whatever `connect` says: whether the server has
+    /// the old session or a new one can be told from nothing, and one taken for the other loses or doubles
+    /// messages.
+    ///
     /// # Errors
     ///
     /// `connect` cannot be encoded, is one of MQTT 3.1 ([`RequestError::LegacyVersion`]), has an empty
@@ -110,6 +114,10 @@ impl ClientConnection {
         session: Session,
         options: Options,
     ) -> Result<Self, ConnectError> {
+        let connect = &Connect {
+            clean_start: connect.clean_start || (session.ended && session.established),
+            ..*connect
+        };
         let mut bytes = Vec::new();
         if let Err(reason) = Self::encode_connect(connect, &options, &mut bytes) {
             return Err(ConnectError {

@@ -496,167 +496,6 @@ fn the_offline_queue_is_bounded_too() {
     assert_eq!(session.queued(), 2);
 }
 
-// --- simulation ---------------------------------------------------------------------------------
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u16) -> u16 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        u16::try_from((self.0 >> 11) % u64::from(bound)).expect("below a u16")
-    }
-
-    fn index(&mut self, bound: usize) -> usize {
-        usize::from(self.below(u16::try_from(bound).expect("a short list")))
-    }
-}
-
-/// Messages of every QoS in both directions over a link that chunks, delays and breaks at random
-/// bytes, with acknowledgements given by hand in random order, until everything is settled.
-#[test]
-fn nothing_is_lost_and_nothing_is_doubled_over_a_link_that_breaks() {
-    for seed in 1..=200 {
-        for version in VERSIONS {
-            simulate(seed, version);
-        }
-    }
-}
-
-fn simulate(seed: u64, version: Version) {
-    let mut random = Random(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
-    let options = |random: &mut Random| {
-        Options::new()
-            .with_receive_maximum(1 + random.below(5))
-            .with_topic_alias_maximum(random.below(4))
-            .with_automatic_topic_aliases(random.below(4))
-            .with_manual_acknowledgement(random.below(2) == 0)
-    };
-    let setup = Setup {
-        chunk: 1 + random.index(30),
-        limit: 1 + random.index(60),
-        delay: Duration::from_millis(random.below(50).into()),
-        keep_alive: 30,
-        client: options(&mut random),
-        server: options(&mut random),
-        ..Setup::persistent(version)
-    };
-    let mut pair = Pair::connected(setup);
-    let mut sent: [Vec<(QoS, String)>; 2] = Default::default();
-    for step in 0..120 {
-        for (side, sent) in sent.iter_mut().enumerate() {
-            for _ in 0..random.below(3) {
-                let qos = ALL_QOS[random.index(3)];
-                let text = format!("{step}.{side}.{}", sent.len());
-                let topic = ["a/long/topic", "another/long/topic", "t"][random.index(3)];
-                publish(&mut pair, side == 0, message(topic, &text, qos));
-                sent.push((qos, text));
-            }
-        }
-        match random.below(10) {
-            // A link that is broken stays so until the next one.
-            0 => drop(pair.to_server.budget.get_or_insert(random.index(60))),
-            1 => drop(pair.to_client.budget.get_or_insert(random.index(60))),
-            2 => pair.reconnect(),
-            _ => pair.advance(Duration::from_millis(random.below(200).into())),
-        }
-        let broken = pair.to_server.budget == Some(0) || pair.to_client.budget == Some(0);
-        if broken && random.below(3) == 0 {
-            pair.reconnect();
-        }
-        if pair.client.closed.is_some() || pair.server.closed.is_some() {
-            assert!(pair.to_server.budget.is_some() || pair.to_client.budget.is_some());
-            pair.reconnect();
-        }
-        acknowledge(&mut pair, &mut random);
-    }
-    pair.reconnect();
-    for _ in 0..2_000 {
-        acknowledge(&mut pair, &mut random);
-        pair.drive();
-    }
-    let what = format!("seed {seed} {version}");
-    assert!(
-        pair.client().is_connected() && pair.server().is_connected(),
-        "{what}"
-    );
-    let session = pair.client().session();
-    assert_eq!((session.in_flight(), session.queued()), (0, 0), "{what}");
-    let session = pair.server().session();
-    assert_eq!((session.in_flight(), session.queued()), (0, 0), "{what}");
-    for (sent, seen) in [(&sent[0], &pair.server.seen), (&sent[1], &pair.client.seen)] {
-        let seen = payloads(seen);
-        let of = |qos: QoS| {
-            let all: Vec<&str> = sent
-                .iter()
-                .filter(|(one, _)| *one == qos)
-                .map(|(_, text)| text.as_str())
-                .collect();
-            let got: Vec<&str> = seen
-                .iter()
-                .map(String::as_str)
-                .filter(|text| all.contains(text))
-                .collect();
-            (all, got)
-        };
-        let manual = pair.setup.client.manual_acknowledgement()
-            || pair.setup.server.manual_acknowledgement();
-        let (all, got) = of(QoS::ExactlyOnce);
-        let mut first = got.clone();
-        first.dedup();
-        if manual {
-            // A message that the application has and has not acknowledged is handed to it again.
-            let mut seen = std::collections::HashSet::new();
-            first.retain(|text| seen.insert(*text));
-        } else {
-            assert_eq!(got, all, "{what}: QoS 2");
-        }
-        assert_eq!(first, all, "{what}: QoS 2");
-        let (all, mut got) = of(QoS::AtLeastOnce);
-        let mut seen = std::collections::HashSet::new();
-        got.retain(|text| seen.insert(*text));
-        assert_eq!(got, all, "{what}: QoS 1");
-        let (all, got) = of(QoS::AtMostOnce);
-        let mut rest = all.iter();
-        assert!(
-            got.iter().all(|text| rest.any(|one| one == text)),
-            "{what}: QoS 0"
-        );
-    }
-}
-
-fn acknowledge(pair: &mut Pair, random: &mut Random) {
-    let now_closed = |closed: Option<Closed>| closed.is_some();
-    if now_closed(pair.client.closed) || now_closed(pair.server.closed) {
-        return;
-    }
-    while !pair.client.acks.is_empty() {
-        let token = pair
-            .client
-            .acks
-            .swap_remove(random.index(pair.client.acks.len()));
-        pair.client()
-            .acknowledge(&token, ReasonCode::Success)
-            .unwrap();
-        if random.below(3) == 0 {
-            break;
-        }
-    }
-    while !pair.server.acks.is_empty() {
-        let token = pair
-            .server
-            .acks
-            .swap_remove(random.index(pair.server.acks.len()));
-        pair.server()
-            .acknowledge(&token, ReasonCode::Success)
-            .unwrap();
-        if random.below(3) == 0 {
-            break;
-        }
-    }
-}
-
 /// What CONNACK newly rules out is not sent again either (MQTT-3.2.2-11, MQTT-3.2.2-14).
 #[test]
 fn the_new_features_hold_for_old_messages() {
@@ -732,6 +571,51 @@ fn a_clean_start_whose_connack_is_lost_ends_the_old_session() {
             .iter()
             .any(|seen| matches!(seen, Seen::Dropped(_, DropReason::SessionLost)))
     );
+}
+
+/// A clean start that never arrives has ended nothing: the server still has the old session, and the
+/// client must not take that for a new one. So it asks again.
+#[test]
+fn a_clean_start_that_is_lost_is_asked_for_again() {
+    for version in VERSIONS {
+        let mut pair = Pair::connected(Setup::persistent(version));
+        // The first is taken and its PUBREC lost, so the server knows its identifier.
+        publish(&mut pair, true, message("t", "old", QoS::ExactlyOnce));
+        pair.to_client.budget = Some(0);
+        pair.drive();
+        pair.cut();
+        pair.setup.clean_start = true;
+        pair.connect();
+        pair.to_server.budget = Some(0);
+        pair.drive();
+        pair.cut();
+        pair.clear();
+        pair.setup.clean_start = false;
+        pair.connect();
+        pair.drive();
+        let clean_start = version == Version::V5;
+        let client_id = "client".into();
+        let asked = Seen::Connect {
+            client_id,
+            clean_start,
+        };
+        assert_eq!(pair.server.seen, [asked], "{version}");
+        let last = pair.client.seen.pop();
+        match version {
+            Version::V5 => assert!(matches!(
+                last,
+                Some(Seen::Dropped(_, DropReason::SessionLost))
+            )),
+            // A session that CleanSession makes ends with its connection: what is there is the old one.
+            _ => assert!(matches!(last, Some(Seen::Published(..))), "{last:?}"),
+        }
+        for text in ["1", "2", "3", "4", "5"] {
+            publish(&mut pair, true, message("t", text, QoS::ExactlyOnce));
+        }
+        pair.drive();
+        let session = format!("{:?}", pair.server().session());
+        assert!(session.contains("received: 0"), "{session}");
+    }
 }
 
 /// What a server adds for one subscriber does not leave a client, whichever way it came into its
