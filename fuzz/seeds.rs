@@ -67,20 +67,7 @@ impl Corpus {
             "chunked",
             &[&[chunked, 0, 6, 14], &opening[..], bytes].concat(),
         )?;
-        let flags = match (sender, version) {
-            (Role::Client, Version::V5) => 0x08,
-            (Role::Client, Version::V311) => 0x18,
-            (Role::Client, _) => 0x48,
-            (Role::Server, Version::V5) => 0x28,
-            (Role::Server, Version::V311) => 0x38,
-            // A client of 3.1 there is not.
-            (Role::Server, _) => return Ok(()),
-        };
-        self.add("connection", &[&[flags, 9], bytes].concat())?;
-        self.add(
-            "connection",
-            &[&[flags & !0x08, 9], &opening[..], bytes].concat(),
-        )
+        Ok(())
     }
 }
 
@@ -166,7 +153,7 @@ fn conversations(corpus: &mut Corpus) -> Result<()> {
     Ok(())
 }
 
-/// Numbers for the fuzzers that make packets of them.
+/// Numbers for the fuzzers that make packets or histories of them.
 fn numbers(corpus: &mut Corpus) -> Result<()> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     for _ in 0..300 {
@@ -179,7 +166,9 @@ fn numbers(corpus: &mut Corpus) -> Result<()> {
             *byte = state.to_be_bytes()[0];
         }
         corpus.add("encode", &bytes)?;
-        corpus.add("roundtrip", &bytes)?;
+        for target in ["roundtrip", "client", "server", "pair"] {
+            corpus.add(target, &bytes)?;
+        }
     }
     Ok(())
 }

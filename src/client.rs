@@ -98,9 +98,9 @@ impl ClientConnection {
     /// With Clean Start, or when the server has no session, what was in flight in `session` is
     /// reported as [`ClientEvent::Dropped`]; what was only queued is sent.
     ///
-    /// A clean start that got no answer is asked for again, whatever `connect` says: whether the server has
-    /// the old session or a new one can be told from nothing, and one taken for the other loses or doubles
-    /// messages.
+    /// A clean start that got no answer is asked for again, whatever `connect` says: Session Present would
+    /// not tell the old session from a new one, and one taken for the other loses or doubles messages. In
+    /// 3.1.1 that session ends with its connection, as [`Closed::session_expiry_interval`] says.
     ///
     /// # Errors
     ///

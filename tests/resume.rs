@@ -593,22 +593,16 @@ fn a_clean_start_that_is_lost_is_asked_for_again() {
         pair.setup.clean_start = false;
         pair.connect();
         pair.drive();
-        let clean_start = version == Version::V5;
-        let client_id = "client".into();
         let asked = Seen::Connect {
-            client_id,
-            clean_start,
+            client_id: "client".into(),
+            clean_start: true,
         };
         assert_eq!(pair.server.seen, [asked], "{version}");
         let last = pair.client.seen.pop();
-        match version {
-            Version::V5 => assert!(matches!(
-                last,
-                Some(Seen::Dropped(_, DropReason::SessionLost))
-            )),
-            // A session that CleanSession makes ends with its connection: what is there is the old one.
-            _ => assert!(matches!(last, Some(Seen::Published(..))), "{last:?}"),
-        }
+        assert!(matches!(
+            last,
+            Some(Seen::Dropped(_, DropReason::SessionLost))
+        ));
         for text in ["1", "2", "3", "4", "5"] {
             publish(&mut pair, true, message("t", text, QoS::ExactlyOnce));
         }

@@ -259,11 +259,8 @@ impl Core {
             established, ended, ..
         } = self.session;
         let (established, ended) = match (self.role, self.asked) {
-            // The server may have done what CONNECT asked for: ended the old session, begun one. Where that
-            // one ended with its connection, Session Present tells which; where it lives, nothing does.
-            (Role::Client, Asked::Unanswered) => {
-                (established | lives, ended | (self.clean_start && lives))
-            }
+            // The server may have done what CONNECT asked for: ended the old session, begun one.
+            (Role::Client, Asked::Unanswered) => (established | lives, ended | self.clean_start),
             (Role::Client, Asked::Accepted) => (established & lives, ended | !lives),
             // Of a server's session the application knows when it ends.
             _ => (established, ended),

@@ -188,7 +188,9 @@ impl Watch {
         // What is not legal ends the connection, and nothing depends on it any more.
         while let Ok(Some(packet)) = Packet::decode(version, &decode, &mut rest) {
             match packet {
-                Packet::Connack(connack) => self.opened = !connack.reason.is_error(),
+                Packet::Connack(connack) if self.sender == Role::Client => {
+                    self.opened |= !connack.reason.is_error();
+                }
                 Packet::Publish(publish) => {
                     if let (Some(id), true) = (publish.packet_id, self.strict) {
                         let qos_2 = publish.qos == QoS::ExactlyOnce;

@@ -217,10 +217,10 @@ impl<M: Machine> End<M> {
         }
         busy |= self.transmit(around);
         self.look(around, wanted);
-        if let (Some(random), false) = (around.spurious.as_mut(), busy) {
-            if random.below(3) == 0 {
-                self.spurious(now, random.below(64));
-            }
+        let spurious = around.spurious.as_mut().filter(|_| !busy);
+        let chosen = spurious.and_then(|random| (random.below(3) == 0).then(|| random.below(64)));
+        if let Some(which) = chosen {
+            self.spurious(now, which);
         }
         busy
     }
