@@ -565,3 +565,37 @@ fn the_time_of_a_re_authentication_is_bounded() {
     pair.drive();
     assert_eq!(pair.server.seen, [Seen::Auth(CONTINUE, vec![])]);
 }
+
+/// Who is inside a large message cannot send the AUTH that is due, and is not closed for that.
+#[test]
+fn a_payload_in_pieces_postpones_an_auth() {
+    let method = [Property::AuthenticationMethod(SCRAM)];
+    let (next, again) = (Auth::new(CONTINUE, &method), Auth::new(AGAIN, &method));
+    let limit = Duration::from_secs(5);
+    let server = Options::new()
+        .with_connect_timeout(limit)
+        .with_whole_publish_limit(20);
+    let mut pair = connected(Options::new(), server);
+    let mut now = pair.now;
+    pair.client().auth(now, &again).unwrap();
+    pair.drive();
+    pair.server().auth(now, &next).unwrap();
+    pair.drive();
+    let mut message = Vec::new();
+    Publish::new("t", &[7; 30])
+        .encode(Version::V5, &mut message)
+        .unwrap();
+    let (head, payload) = message.split_at(message.len() - 30);
+    let server = pair.server();
+    let event = server.receive(now, &mut &head[..]);
+    assert!(matches!(event, Some(ServerEvent::PublishHead(_))));
+    for byte in payload.chunks(1) {
+        now = now + Duration::from_secs(4);
+        server.handle_timeout(now);
+        assert!(server.receive(now, &mut &byte[..]).is_some());
+        assert_eq!(server.poll_timeout(), Some(now + limit));
+    }
+    server.handle_timeout(now + limit);
+    let cause = server.closed().map(|closed| closed.cause);
+    assert_eq!(cause, Some(CloseCause::AuthenticationTimeout));
+}

@@ -123,6 +123,13 @@ impl Core {
         self.set_turn(Turn::Peer, Timer::at(now, self.options.connect_timeout()));
     }
 
+    /// The peer cannot send the AUTH that is due: it is inside a message.
+    pub(super) fn postpone_auth(&mut self, now: Instant) {
+        if self.authentication_deadline() != Timer::OFF {
+            self.await_auth(now);
+        }
+    }
+
     /// The peer's AUTH.
     pub(crate) fn on_auth(&mut self, auth: &Auth<'_>) -> Result<(), Violation> {
         let again = auth.reason == ReasonCode::ReAuthenticate;

@@ -157,6 +157,7 @@ impl Core {
             // The rules for time speak of packets; but who is sending one is not silent, and cannot
             // say so with another.
             self.heard(now);
+            self.postpone_auth(now);
         }
         if last {
             self.complete();
