@@ -65,8 +65,9 @@ fn resume(version: Version, is_client: bool, session: Session) {
         let mut input = &to_server[..];
         while let Some(event) = server.receive(NOW, &mut input) {
             busy = true;
-            if let ServerEvent::Connect(_) = event {
-                let session = kept.take().flatten();
+            if let ServerEvent::Connect(connect) = event {
+                // A clean start that got no answer is asked for again.
+                let session = kept.take().flatten().filter(|_| !connect.clean_start);
                 let connack = Connack::new(ReasonCode::Success);
                 server.accept(NOW, session, &connack).expect("accept");
             }
