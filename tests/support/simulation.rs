@@ -185,6 +185,10 @@ impl World {
         let (now, opening) = (self.now, self.opening.clone());
         self.connection += 1;
         self.log.connections += 1;
+        if opening.restart {
+            self.client_session = self.client_session.take().map(restored);
+            self.stored = self.stored.take().map(restored);
+        }
         let expiry = [Property::SessionExpiryInterval(1 << 30)];
         let connect = Connect {
             clean_start: opening.clean_start,
@@ -600,6 +604,14 @@ impl World {
             && self.to_server.is_empty()
             && self.asked.is_empty()
     }
+}
+
+/// As it comes back from a store.
+fn restored(session: Session) -> Session {
+    let mut snapshot = Vec::new();
+    session.snapshot(&mut snapshot);
+    drop(session);
+    Session::restore(&snapshot).expect("a snapshot")
 }
 
 /// Nothing is left of the messages but the session itself.

@@ -98,6 +98,8 @@ pub(crate) struct Opening {
     pub(crate) clean_start: bool,
     /// The server application has lost the session.
     pub(crate) forget: bool,
+    /// Both applications restart: what they kept comes back from its snapshot.
+    pub(crate) restart: bool,
     /// Seconds.
     pub(crate) keep_alive: u16,
     pub(crate) server_keep_alive: Option<u16>,
@@ -185,7 +187,7 @@ impl Step {
 }
 
 impl Opening {
-    fn of([_, a, b, c, d, e, f, g]: Record) -> Self {
+    fn of([kind, a, b, c, d, e, f, g]: Record) -> Self {
         let version = if a & 1 == 0 {
             Version::V5
         } else {
@@ -195,6 +197,7 @@ impl Opening {
             version,
             clean_start: a & 0x1e == 0x1e,
             forget: a & 0xe0 == 0xe0,
+            restart: kind % 2 == 1,
             keep_alive: pick(&[0, 30, 10, 60], g),
             server_keep_alive: (g & 0x1c == 0x1c).then_some(20),
             maximum_qos: (g & 0xe0 == 0xe0).then_some(QoS::AtLeastOnce),
