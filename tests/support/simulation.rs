@@ -343,7 +343,8 @@ impl World {
             .machine
             .as_ref()
             .is_none_or(Machine::wants_input);
-        if !reads && !(self.server.acks.is_empty() && self.requests.is_empty()) {
+        let waits = !self.server.acks.is_empty() || !self.requests.is_empty();
+        if !reads && waits {
             self.unanswered = self.now;
         }
         for closed in [self.client.closed, self.server.closed]
