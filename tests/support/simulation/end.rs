@@ -90,6 +90,8 @@ pub(crate) struct End<M> {
     pub(crate) last_heard: u64,
     /// When the application or the transport last held up the reading.
     pub(crate) held: u64,
+    /// When the application last held it up.
+    unanswered: u64,
 }
 
 /// What a turn of the driver needs besides its end.
@@ -129,6 +131,7 @@ impl<M: Machine> End<M> {
             last_sent: 0,
             last_heard: 0,
             held: 0,
+            unanswered: 0,
         }
     }
 
@@ -141,12 +144,25 @@ impl<M: Machine> End<M> {
         self.manual = manual;
         (self.eof_given, self.closed, self.waits) = (false, None, false);
         (self.keep_alive, self.last_sent, self.last_heard) = (0, now, now);
-        (self.held, self.slot) = (0, now);
+        (self.held, self.unanswered, self.slot) = (0, 0, now);
     }
 
     /// Whether the transport takes bytes now.
     pub(crate) fn may_send(&self, now: u64) -> bool {
         self.slot <= now
+    }
+
+    /// Notes whether the application holds up the reading.
+    pub(crate) fn owes(&mut self, now: u64, answers: bool) {
+        if answers && self.machine.as_ref().is_some_and(|one| !one.wants_input()) {
+            self.unanswered = now;
+        }
+    }
+
+    /// The application held up the reading, and then answered so much at once that the replies hold it up further, past
+    /// the end of a period: what the peer sent in time is still unread.
+    pub(crate) fn was_held(&self, now: u64) -> bool {
+        self.held == now && now - self.unanswered <= self.keep_alive * 3 / 2
     }
 
     /// When this end has something to do next.
