@@ -3,6 +3,7 @@
 //! [adapter]: #examples
 //! [broker]: #examples
 //! [client]: #examples
+//! [routing]: #examples
 //! [vectors]: #test-vectors-for-any-language
 //! [`Change`]: crate::Change
 //! [`ClientConnection`]: crate::ClientConnection
@@ -17,6 +18,7 @@
 //! [`RequestError`]: crate::RequestError
 //! [`ServerConnection`]: crate::ServerConnection
 //! [`Session`]: crate::Session
+//! [`SubscriptionIndex`]: crate::SubscriptionIndex
 //! [`Violation`]: crate::Violation
 //!
 #![doc = include_str!("../README.md")]
@@ -43,6 +45,7 @@ mod connection;
 mod display;
 #[cfg(all(test, feature = "std"))]
 mod explore;
+mod index;
 mod message;
 mod options;
 mod packet;
@@ -64,6 +67,10 @@ pub use client::{ClientConnection, ClientEvent, ConnectError};
 pub use connection::{
     AckToken, AcknowledgeError, CloseCause, Closed, Incoming, IncomingHead, PayloadWanted,
     ReplyError, ReplyErrorReason, RequestError, RequestToken,
+};
+pub use index::{
+    Hit, IndexError, IndexOptions, MatchCursor, Subscriber, SubscriberId, Subscribers,
+    SubscriptionIndex,
 };
 pub use message::{Message, MessageError};
 pub use options::{Options, QueuePolicy};

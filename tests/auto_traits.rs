@@ -22,6 +22,11 @@ fn everything_is_send_and_sync() {
     owned::<TopicFilter<'static>>();
     owned::<Instant>();
     owned::<PayloadChunks>();
+    owned::<SubscriptionIndex>();
+    owned::<IndexOptions>();
+    owned::<MatchCursor>();
+    owned::<Subscriber>();
+    owned::<SubscriberId>();
     #[cfg(feature = "std")]
     owned::<Clock>();
 
@@ -51,6 +56,8 @@ fn everything_is_send_and_sync() {
     shareable::<ClientEvent<'_>>();
     shareable::<ServerEvent<'_>>();
     shareable::<Incoming<'_>>();
+    shareable::<Hit<'_>>();
+    shareable::<Subscribers<'_>>();
     shareable::<IncomingHead<'_>>();
     shareable::<Packet<'_>>();
     shareable::<Connect<'_>>();
@@ -79,6 +86,7 @@ fn everything_is_send_and_sync() {
 
 #[test]
 fn every_error_is_an_error() {
+    error::<IndexError>();
     error::<AcceptError>();
     error::<SnapshotError>();
     error::<SnapshotErrorKind>();

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["wire"],
     &["property", "topic"],
     &["packet"],
-    &["message", "options"],
+    &["index", "message", "options"],
     &["session"],
     &["connection"],
     &["client", "server"],

@@ -103,7 +103,7 @@ impl SubscriptionOptions {
     }
 
     #[inline(always)]
-    fn from_byte(version: Version, byte: u8) -> Result<Self, Violation> {
+    pub(crate) fn from_byte(version: Version, byte: u8) -> Result<Self, Violation> {
         // 5.0: [MQTT-3.8.3-5]; 3.1.1: [MQTT-3.8.3-4]; 3.1 does not use the bits (section 3.8), and no value with one
         // of them set is a QoS.
         let reserved = match version {
@@ -122,7 +122,7 @@ impl SubscriptionOptions {
         })
     }
 
-    fn to_byte(self) -> u8 {
+    pub(crate) fn to_byte(self) -> u8 {
         let no_local = if self.no_local { NO_LOCAL } else { 0 };
         let retain_as_published = if self.retain_as_published {
             RETAIN_AS_PUBLISHED

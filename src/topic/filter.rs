@@ -254,6 +254,7 @@ fn skip_common<'f, 'n>(mut filter: &'f [u8], mut name: &'n [u8]) -> (&'f [u8], &
 }
 
 /// The name from its next slash on, or empty.
+#[inline]
 fn skip_level(mut name: &[u8]) -> &[u8] {
     const SLASHES: u64 = u64::from_le_bytes([b'/'; 8]);
     while let Some((chunk, rest)) = name.split_first_chunk() {
@@ -271,6 +272,14 @@ fn skip_level(mut name: &[u8]) -> &[u8] {
         name = rest;
     }
     name
+}
+
+/// The first level, and what follows the slash behind it, if there is one.
+#[inline(always)]
+pub(crate) fn split_level(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let rest = skip_level(text);
+    let level = text.get(..text.len() - rest.len()).unwrap_or_default();
+    (level, rest.split_first().map(|(_slash, rest)| rest))
 }
 
 /// `text` without its first `count` bytes, of which there are that many.
