@@ -2,7 +2,6 @@
 //!
 //! `cargo run --release --example routing`
 
-use std::collections::BTreeMap;
 use std::error::Error;
 
 use sansio_mqtt::*;
@@ -24,22 +23,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    let route = |index: &SubscriptionIndex, topic| {
+    let mut deliveries = Deliveries::new();
+    let mut route = |index: &SubscriptionIndex, topic| {
         let topic = TopicName::new(topic)?;
-        // One copy for each client, with the highest QoS of its subscriptions that match (section 3.3.5).
-        let mut copies: BTreeMap<SubscriberId, QoS> = BTreeMap::new();
+        deliveries.clear();
         index.matches(&topic, |hit| {
-            let Hit::Subscribers(subscribers) = hit else {
-                return;
-            };
-            for subscriber in subscribers.iter() {
-                let qos = copies.entry(subscriber.id).or_default();
-                *qos = subscriber.options.qos.max(*qos);
+            // There are no shared ones here; `Hit::Group` would be for `index.pick`.
+            if let Hit::Subscribers(subscribers) = hit {
+                deliveries.extend(&subscribers);
             }
         });
+        // One copy for each client, with the highest QoS of its subscriptions that match (section 3.3.5).
+        deliveries.merge(Overlap::OneCopy, None);
         println!("{topic}");
-        for (id, qos) in copies {
-            println!("  to {} at QoS {}", clients[id.get() as usize], qos.as_u8());
+        for copy in deliveries.iter() {
+            let client = clients[copy.subscriber.get() as usize];
+            println!("  to {client} at QoS {}", copy.qos.as_u8());
         }
         Ok::<_, TopicError>(())
     };

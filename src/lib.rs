@@ -10,6 +10,7 @@
 //! [`DecodeError`]: crate::DecodeError
 //! [`DecodeOptions`]: crate::DecodeOptions
 //! [`EncodeError`]: crate::EncodeError
+//! [`Deliveries`]: crate::Deliveries
 //! [`Options`]: crate::Options
 //! [`PacketStart`]: crate::PacketStart
 //! [`PublishError`]: crate::PublishError
@@ -69,8 +70,8 @@ pub use connection::{
     ReplyError, ReplyErrorReason, RequestError, RequestToken,
 };
 pub use index::{
-    Hit, IndexError, IndexOptions, MatchCursor, Subscriber, SubscriberId, Subscribers,
-    SubscriptionIndex,
+    Deliveries, Delivery, GroupId, Hit, IndexError, IndexOptions, MatchCursor, Overlap, Pick,
+    SharedGroup, Subscriber, SubscriberId, Subscribers, SubscriptionIndex,
 };
 pub use message::{Message, MessageError};
 pub use options::{Options, QueuePolicy};

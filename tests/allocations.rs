@@ -17,9 +17,10 @@ use proptest::prelude::RngCore;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use samples::samples;
 use sansio_mqtt::{
-    AcknowledgeError, ClientConnection, ClientEvent, Connack, Connect, DecodeOptions, EncodeError,
-    Instant, MAXIMUM_REMAINING_LENGTH, Message, Options, Packet, PacketStart, Properties, Publish,
-    PublishHead, QoS, ReasonCode, ServerConnection, ServerEvent, Session, TopicFilter, TopicName,
+    AcknowledgeError, ClientConnection, ClientEvent, Connack, Connect, DecodeOptions, Deliveries,
+    EncodeError, Instant, MAXIMUM_REMAINING_LENGTH, Message, Options, Overlap, Packet, PacketStart,
+    Pick, Properties, Publish, PublishHead, QoS, ReasonCode, ServerConnection, ServerEvent,
+    Session, SharedGroup, Subscriber, SubscriberId, SubscriptionOptions, TopicFilter, TopicName,
     Version,
 };
 
@@ -639,4 +640,65 @@ fn an_idle_connection_that_was_resumed_holds_no_memory() {
     drop(bytes);
     assert!(client.receive(now, &mut &[0xd0, 0][..]).is_none());
     assert_eq!(IN_USE.with(Cell::get) - before, 0);
+}
+
+/// To pick a member allocates nothing, whoever can take the message; and a group knows what it holds.
+#[test]
+fn a_pick() {
+    let filter = TopicFilter::new(Version::V5, "$share/workers/jobs/#").unwrap();
+    let topic = TopicName::new("jobs/7").unwrap();
+    for members in [1, 10, 17, 1000, 20_000] {
+        let before = IN_USE.with(Cell::get);
+        let mut group = SharedGroup::new(&filter, 1).unwrap();
+        for number in 0..members {
+            let id = SubscriberId::new(number * 7);
+            group.add(Subscriber::new(id, SubscriptionOptions::default()));
+        }
+        let held = IN_USE.with(Cell::get) - before;
+        let known = group.heap_bytes();
+        assert!(
+            known.abs_diff(held) <= held / 4 + 100,
+            "{members}: {known} {held}"
+        );
+        assert!(held < 64 * members as usize + 100, "{members}: {held}");
+        let (_, count) = allocations(|| {
+            for how in [
+                Pick::RoundRobin,
+                Pick::LeastRecentlyUsed,
+                Pick::StickyByTopic(&topic),
+                Pick::StickyByPublisher(SubscriberId::new(3)),
+                Pick::Random,
+            ] {
+                assert!(group.pick(how, usize::MAX, |_| true).is_some());
+                assert!(group.pick(how, usize::MAX, |_| false).is_none());
+            }
+        });
+        assert_eq!(count, 0, "{members}");
+    }
+}
+
+#[test]
+fn deliveries_in_a_buffer_that_is_warm() {
+    let mut deliveries = Deliveries::new();
+    let fill = |deliveries: &mut Deliveries| {
+        for number in 0..100 {
+            let id = SubscriberId::new(number * 37 % 50);
+            let subscriber = Subscriber::new(id, SubscriptionOptions::default());
+            deliveries.add(subscriber.with_identifier(number + 1));
+        }
+        deliveries.merge(Overlap::CopyPerSubscription, None);
+        assert_eq!(deliveries.len(), 100);
+        deliveries.merge(Overlap::OneCopy, None);
+        assert_eq!(
+            deliveries
+                .iter()
+                .map(|one| one.identifiers.len())
+                .sum::<usize>(),
+            100
+        );
+        deliveries.clear();
+    };
+    fill(&mut deliveries);
+    let (_, count) = allocations(|| fill(&mut deliveries));
+    assert_eq!(count, 0);
 }

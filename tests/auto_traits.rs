@@ -25,6 +25,10 @@ fn everything_is_send_and_sync() {
     owned::<SubscriptionIndex>();
     owned::<IndexOptions>();
     owned::<MatchCursor>();
+    owned::<SharedGroup>();
+    owned::<GroupId>();
+    owned::<Deliveries>();
+    owned::<Overlap>();
     owned::<Subscriber>();
     owned::<SubscriberId>();
     #[cfg(feature = "std")]
@@ -57,6 +61,8 @@ fn everything_is_send_and_sync() {
     shareable::<ServerEvent<'_>>();
     shareable::<Incoming<'_>>();
     shareable::<Hit<'_>>();
+    shareable::<Pick<'_>>();
+    shareable::<Delivery<'_>>();
     shareable::<Subscribers<'_>>();
     shareable::<IncomingHead<'_>>();
     shareable::<Packet<'_>>();

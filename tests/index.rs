@@ -12,8 +12,8 @@ use index_model::{collect, filter, run};
 use proptest::prelude::*;
 use reference::{level_matches, levels};
 use sansio_mqtt::{
-    Hit, IndexError, IndexOptions, MatchCursor, QoS, RetainHandling, Subscriber, SubscriberId,
-    SubscriptionIndex, SubscriptionOptions, TopicName,
+    Hit, IndexError, IndexOptions, MatchCursor, Pick, QoS, RetainHandling, Subscriber,
+    SubscriberId, SubscriptionIndex, SubscriptionOptions, TopicFilter, TopicName, Version,
 };
 
 fn index() -> SubscriptionIndex {
@@ -167,8 +167,8 @@ fn pitfalls() {
         // The same levels elsewhere are another topic.
         ("a/b", &["a/b"], &["b/a", "a/b/", "/a/b", "ab"]),
         ("a/a/b", &["a/a/b"], &["a/b/a", "b/a/a"]),
-        // Before 5.0, and without a share name, this is a filter like any other.
-        ("$share/g/a", &["$share/g/a"], &["a"]),
+        // Without anything behind it, this is a filter like any other.
+        ("$share", &["$share"], &["$share/a"]),
     ];
     let mut all = index();
     for (number, (text, matching, others)) in (0u32..).zip(TABLE) {
@@ -190,6 +190,78 @@ fn pitfalls() {
             assert!(!found(&all, topic).contains(&number), "{text} {topic}");
         }
     }
+}
+
+/// Before 5.0 `$share` means nothing, in 5.0 the filter behind it is what matches, with the rule about `$`.
+#[test]
+fn shared_filters_are_those_of_version_5() {
+    let mut index = index();
+    let text = "$share/g/a";
+    let before = TopicFilter::new(Version::V311, text).unwrap();
+    index.insert(&before, plain(1)).unwrap();
+    assert_eq!(found(&index, text), [1]);
+    index.insert(&filter(text), plain(2)).unwrap();
+    index.insert(&filter("$share/g/#"), plain(3)).unwrap();
+    let groups = |index: &SubscriptionIndex, topic| {
+        let mut groups = Vec::new();
+        index.matches(&TopicName::new(topic).unwrap(), |hit| {
+            if let Hit::Group(group) = hit {
+                groups.push(index.group(group).unwrap().filter().as_str().to_string());
+            }
+        });
+        groups.sort();
+        groups
+    };
+    assert_eq!(groups(&index, "a"), ["$share/g/#", "$share/g/a"]);
+    assert_eq!(groups(&index, "b"), ["$share/g/#"]);
+    assert!(groups(&index, "$SYS/a").is_empty());
+    assert_eq!(found(&index, text), [1]);
+    assert_eq!(index.iter().count(), 3);
+    let no_local = SubscriptionOptions {
+        no_local: true,
+        ..SubscriptionOptions::new(QoS::AtMostOnce)
+    };
+    let refused = Subscriber::new(SubscriberId::new(4), no_local);
+    assert_eq!(
+        index.insert(&filter(text), refused),
+        Err(IndexError::NoLocalOnShared)
+    );
+}
+
+/// A member goes, another takes what it had; a group without members is none, and its name says nothing any more.
+#[test]
+fn one_member_of_each_group_takes_a_message() {
+    let mut index = index();
+    let text = filter("$share/g/a/+");
+    for number in 0..3 {
+        index.insert(&text, plain(number)).unwrap();
+    }
+    let topic = TopicName::new("a/b").unwrap();
+    let mut met = None;
+    index.matches(&topic, |hit| {
+        if let Hit::Group(group) = hit {
+            assert!(met.replace(group).is_none());
+        }
+    });
+    let group = met.unwrap();
+    let pick = |index: &mut SubscriptionIndex| {
+        let member = index.pick(group, Pick::RoundRobin, usize::MAX, |_| true);
+        member.map(|member| member.id.get())
+    };
+    let mut all: Vec<_> = (0..3).filter_map(|_| pick(&mut index)).collect();
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2]);
+    assert_eq!(index.remove_subscriber(SubscriberId::new(1), 9), 1);
+    assert!((0..4).all(|_| matches!(pick(&mut index), Some(0 | 2))));
+    let cannot = index.pick(group, Pick::RoundRobin, usize::MAX, |_| false);
+    assert_eq!(cannot, None);
+    for number in [0, 2] {
+        assert!(index.remove(&text, SubscriberId::new(number)).is_some());
+    }
+    assert_eq!(pick(&mut index), None);
+    assert!(index.group(group).is_none());
+    index.insert(&text, plain(5)).unwrap();
+    assert_eq!(pick(&mut index), None);
 }
 
 /// As many levels as a topic can have, with a stack on which nothing could recurse.

@@ -39,7 +39,7 @@ pub(super) struct Levels {
 
 /// Level by hash: equal hashes say nothing, the text decides.
 #[inline(always)]
-fn hash(seed: u64, text: &[u8]) -> u32 {
+pub(super) fn hash(seed: u64, text: &[u8]) -> u32 {
     const A: u64 = 0x9E37_79B9_7F4A_7C15;
     const B: u64 = 0xC2B2_AE3D_27D4_EB4F;
     let fold = |a: u64, b: u64| {

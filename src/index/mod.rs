@@ -1,11 +1,15 @@
-//! Many-to-one matching: which subscriptions a Topic Name meets. A data structure that knows topics only: no connection, no
-//! session, no packet.
+//! Many-to-one matching: which subscriptions a Topic Name meets, who of a Shared Subscription takes a message, and what each
+//! client gets of it. Data structures that know topics only: no connection, no session, no packet.
 
 #[allow(clippy::cast_possible_truncation)] // words are parts of keys, hashes and sizes
 mod arena;
+mod deliveries;
 mod entries;
+mod group;
+mod groups;
 #[allow(clippy::cast_possible_truncation)] // words are parts of keys, hashes and sizes
 mod levels;
+mod members;
 mod options;
 mod owned;
 #[allow(clippy::cast_possible_truncation)] // words are parts of keys, hashes and sizes
@@ -17,6 +21,9 @@ mod subscriptions;
 mod tree;
 mod walk;
 
+pub use deliveries::{Deliveries, Delivery, Overlap};
+pub use group::{Pick, SharedGroup};
+pub use groups::GroupId;
 pub use options::{IndexError, IndexOptions};
 pub use subscriber::{Subscriber, SubscriberId, Subscribers};
 pub use subscriptions::{Hit, SubscriptionIndex};

@@ -129,7 +129,7 @@ pub enum IndexError {
     /// A Subscription Identifier that is not 1 to 268,435,455 (5.0 §3.8.2.1.2).
     #[error("subscription identifier is not 1 to 268,435,455")]
     SubscriptionIdentifier,
-    /// A Shared Subscription (5.0 §4.8.2).
-    #[error("shared subscription")]
-    Shared,
+    /// No Local on a Shared Subscription (5.0: [MQTT-3.8.3-4]).
+    #[error("no local on a shared subscription")]
+    NoLocalOnShared,
 }

@@ -1,13 +1,18 @@
 use alloc::vec::Vec;
 
 use super::entries::{Entries, Value};
+use super::groups::Groups;
 use super::owned::Owned;
 use super::subscriber::entry_of_value;
-use super::tree::{self, Kind, Moved, Path, Place, Put, Tree, kind};
+use super::tree::{self, Kind, Moved, NUMBER, Path, Place, Put, Tree, kind};
 use super::walk::Found;
-use super::{IndexError, IndexOptions, MatchCursor, Subscriber, SubscriberId, Subscribers};
+use super::{
+    GroupId, IndexError, IndexOptions, MatchCursor, Pick, SharedGroup, Subscriber, SubscriberId,
+    Subscribers,
+};
+use crate::packet::SubscriptionOptions;
 use crate::topic::{TopicFilter, TopicName};
-use crate::types::Version;
+use crate::types::{QoS, Version};
 
 /// What a topic meets.
 #[non_exhaustive]
@@ -15,6 +20,9 @@ use crate::types::Version;
 pub enum Hit<'a> {
     /// Subscribers of one filter; of more than 128 some at a time.
     Subscribers(Subscribers<'a>),
+    /// A Shared Subscription: one of its members takes the message (5.0 §4.8.2), see
+    /// [`pick`](SubscriptionIndex::pick).
+    Group(GroupId),
 }
 
 /// Which subscriptions a message meets, among millions (section 4.7).
@@ -55,18 +63,22 @@ pub struct SubscriptionIndex {
     options: IndexOptions,
     tree: Tree,
     owned: Option<Owned>,
-    len: usize,
+    groups: Groups,
+    /// How many subscriptions are not shared.
+    plain: usize,
 }
 
 impl SubscriptionIndex {
     /// An empty index, which holds no memory.
     #[must_use]
     pub fn new(options: IndexOptions) -> Self {
+        let seed = options.seed();
         Self {
             options,
-            tree: Tree::new(options.seed()),
+            tree: Tree::new(seed),
+            groups: Groups::new(seed, options.subscriber_lists()),
             owned: options.subscriber_lists().then(Owned::new),
-            len: 0,
+            plain: 0,
         }
     }
 
@@ -81,45 +93,76 @@ impl SubscriptionIndex {
         filter: &TopicFilter<'_>,
         subscriber: Subscriber,
     ) -> Result<Option<Subscriber>, IndexError> {
-        if filter.share_name().is_some() {
-            return Err(IndexError::Shared);
-        }
+        let is_shared = filter.share_name().is_some();
         self.options.check(filter.filter(), &self.tree)?;
         if !matches!(subscriber.identifier, None | Some(1..=268_435_455)) {
             return Err(IndexError::SubscriptionIdentifier);
         }
-        let path = Path::of_filter(filter.filter(), false);
-        if self.len >= self.options.maximum_subscriptions() as usize {
+        if is_shared && subscriber.options.no_local {
+            return Err(IndexError::NoLocalOnShared);
+        }
+        if self.len() >= self.options.maximum_subscriptions() as usize {
             // Only in the place of one that is there.
             if self.get(filter, subscriber.id).is_none() {
                 return Err(IndexError::Full);
             }
         }
-        let reference = subscriber.value().unwrap_or_else(|| {
-            let list = self.tree.store.new_run(0, subscriber.entry());
-            tree::list(list)
-        });
-        let (put, moved) = self.tree.put(path, reference);
-        self.moved(moved);
-        let place = match put {
-            Put::New(place) => place,
-            Put::Old(place) => {
-                if let Kind::List(list) = kind(reference) {
-                    self.tree.store.arena.free(list);
-                }
-                let (old, place) = self.insert_beside(place, subscriber);
-                if old.is_some() {
-                    return Ok(old);
-                }
-                place
-            }
-        };
-        self.len += 1;
+        if is_shared {
+            return self.insert_shared(filter, subscriber);
+        }
+        let (old, place) = self.enter(Path::of_filter(filter.filter(), false), subscriber);
+        if old.is_some() {
+            return Ok(old);
+        }
+        self.plain += 1;
         if let Some(owned) = &mut self.owned {
             let name = self.tree.name(place);
             owned.add(&mut self.tree.store, subscriber.id.get(), name);
         }
         Ok(None)
+    }
+
+    fn insert_shared(
+        &mut self,
+        filter: &TopicFilter<'_>,
+        subscriber: Subscriber,
+    ) -> Result<Option<Subscriber>, IndexError> {
+        let group = self.groups.get_or_create(filter).ok_or(IndexError::Full)?;
+        if self.groups.group(group).is_some_and(SharedGroup::is_empty) {
+            if let Some(slot) = self.groups.slot(group) {
+                self.enter(Path::of_filter(filter.filter(), true), as_entry(slot));
+            }
+        }
+        Ok(self.groups.add(group, subscriber))
+    }
+
+    fn remove_shared(&mut self, filter: &TopicFilter<'_>, id: SubscriberId) -> Option<Subscriber> {
+        let group = self.groups.find(filter)?;
+        let old = self.groups.remove(group, id)?;
+        let slot = self.groups.slot(group);
+        if self.groups.remove_if_empty(group) {
+            let place = self.tree.find(Path::of_filter(filter.filter(), true));
+            if let (Some(slot), Some(place)) = (slot, place) {
+                self.leave(place, SubscriberId::new(slot), true);
+            }
+        }
+        Some(old)
+    }
+
+    /// Puts in what a path leads to; gives what was in its place.
+    fn enter(&mut self, path: Path<'_>, subscriber: Subscriber) -> (Option<Subscriber>, Place) {
+        let reference = self.reference(subscriber);
+        let (put, moved) = self.tree.put(path, reference);
+        self.moved(moved);
+        match put {
+            Put::New(place) => (None, place),
+            Put::Old(place) => {
+                if let Kind::List(list) = kind(reference) {
+                    self.tree.store.arena.free(list);
+                }
+                self.insert_beside(place, subscriber)
+            }
+        }
     }
 
     /// Puts a subscriber beside others, or in its own place.
@@ -200,44 +243,45 @@ impl SubscriptionIndex {
 
     /// Takes a subscription out [MQTT-3.10.4-1]; `None` if there is none.
     pub fn remove(&mut self, filter: &TopicFilter<'_>, id: SubscriberId) -> Option<Subscriber> {
+        if filter.share_name().is_some() {
+            return self.remove_shared(filter, id);
+        }
         let place = self.find(filter)?;
         self.remove_at(place, id)
     }
 
     fn remove_at(&mut self, place: Place, id: SubscriberId) -> Option<Subscriber> {
-        let name = self.tree.name(place);
-        let old = match kind(self.tree.get(place)?) {
-            Kind::Value(value) => {
-                let old = Subscriber::from_value(value);
-                if old.id != id {
-                    return None;
-                }
-                self.forget(id, name);
+        let old = self.leave(place, id, false)?;
+        self.plain -= 1;
+        Some(old)
+    }
+
+    /// Takes out one of those that a place has.
+    fn leave(&mut self, place: Place, id: SubscriberId, is_group: bool) -> Option<Subscriber> {
+        let old = self.get_at(place, id)?;
+        if !is_group {
+            let name = self.tree.name(place);
+            self.forget(id, name);
+        }
+        let rest = match kind(self.tree.get(place)?) {
+            Kind::List(list) => {
+                let rest = self.tree.store.remove::<1, 3>(list, id.get().into());
+                (rest != 0).then_some((list, rest))
+            }
+            _ => None,
+        };
+        match rest {
+            None => {
                 let moved = self.tree.take(place);
                 self.moved(moved);
-                old
             }
-            Kind::List(list) => {
-                let store = &mut self.tree.store;
-                let key = u64::from(id.get());
-                let entry = store.find::<1>(list, key)?;
-                let old = [0, 1, 2].map(|column| store.read(entry, column));
-                let new = store.remove::<1, 3>(list, key);
-                self.forget(id, name);
-                if new == 0 {
-                    let moved = self.tree.take(place);
-                    self.moved(moved);
-                } else {
-                    if new != list {
-                        self.set(place, tree::list(new));
-                    }
-                    self.shorten(place, new);
+            Some((list, rest)) => {
+                if rest != list {
+                    self.set(place, tree::list(rest));
                 }
-                Subscriber::from_entry(old)
+                self.shorten(place, rest);
             }
-            _ => return None,
-        };
-        self.len -= 1;
+        }
         Some(old)
     }
 
@@ -269,20 +313,51 @@ impl SubscriptionIndex {
             }
             removed += 1;
         }
-        removed
+        removed + self.remove_from_groups(id, limit - removed)
+    }
+
+    fn remove_from_groups(&mut self, id: SubscriberId, limit: usize) -> usize {
+        for removed in 0..limit {
+            let Some((_, group)) = self.groups.of(id).next() else {
+                return removed;
+            };
+            let filter = group.filter().clone();
+            self.remove_shared(&filter, id);
+        }
+        limit
     }
 
     /// The subscription of one subscriber to one filter.
     #[must_use]
     pub fn get(&self, filter: &TopicFilter<'_>, id: SubscriberId) -> Option<Subscriber> {
+        if filter.share_name().is_some() {
+            return self.groups.group(self.groups.find(filter)?)?.get(id);
+        }
         let place = self.find(filter)?;
         self.get_at(place, id)
     }
 
+    /// A group that a topic has met; `None` once it has no members.
+    #[must_use]
+    pub fn group(&self, id: GroupId) -> Option<&SharedGroup> {
+        self.groups.group(id)
+    }
+
+    /// Who of a group takes a message: [`SharedGroup::pick`]. `None` also if the group has no members any more.
+    ///
+    /// What was on the way at QoS 1 to a member that is gone is to be given to another
+    /// (5.0 §4.8.2): so keep the [`GroupId`] with it, and pick again.
+    pub fn pick(
+        &mut self,
+        id: GroupId,
+        pick: Pick<'_>,
+        limit: usize,
+        can_take: impl FnMut(&Subscriber) -> bool,
+    ) -> Option<Subscriber> {
+        self.groups.group_mut(id)?.pick(pick, limit, can_take)
+    }
+
     fn find(&self, filter: &TopicFilter<'_>) -> Option<Place> {
-        if filter.share_name().is_some() {
-            return None;
-        }
         self.tree.find(Path::of_filter(filter.filter(), false))
     }
 
@@ -311,6 +386,15 @@ impl SubscriptionIndex {
     #[inline(always)]
     fn hit(&self, groups: bool, found: Found<'_>, visit: &mut impl FnMut(Hit<'_>)) {
         if groups {
+            let mut group = |slot| {
+                if let Some(id) = self.groups.id_of(slot) {
+                    visit(Hit::Group(id));
+                }
+            };
+            match found {
+                Found::Value(value) => group(value & NUMBER),
+                Found::List([slots, ..]) => slots.iter().copied().for_each(group),
+            }
             return;
         }
         match found {
@@ -323,12 +407,13 @@ impl SubscriptionIndex {
         }
     }
 
-    /// All subscribers that the topic meets, in place of what is in the buffer.
+    /// All subscribers that the topic meets, without groups, in place of what is in the buffer.
     pub fn matches_into(&self, topic: &TopicName<'_>, buffer: &mut Vec<Subscriber>) {
         buffer.clear();
         self.matches(topic, |hit| {
-            let Hit::Subscribers(subscribers) = hit;
-            buffer.extend(subscribers.iter());
+            if let Hit::Subscribers(subscribers) = hit {
+                buffer.extend(subscribers.iter());
+            }
         });
     }
 
@@ -361,10 +446,10 @@ impl SubscriptionIndex {
             })
     }
 
-    /// How many subscriptions there are.
+    /// How many subscriptions there are, members of groups included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.plain + self.groups.members()
     }
 
     /// Whether there are none.
@@ -375,7 +460,7 @@ impl SubscriptionIndex {
 
     /// All subscriptions with their filters, in no order to rely on.
     pub fn iter(&self) -> impl Iterator<Item = (TopicFilter<'static>, Subscriber)> + '_ {
-        Entries::new(&self.tree).filter_map(|entry| {
+        let plain = Entries::new(&self.tree).filter_map(|entry| {
             if entry.is_group {
                 return None;
             }
@@ -385,7 +470,13 @@ impl SubscriptionIndex {
             };
             let filter = TopicFilter::new(Version::V311, entry.text).ok()?;
             Some((filter, subscriber))
-        })
+        });
+        let groups = self.groups.iter();
+        let shared = groups.flat_map(|(_, group)| {
+            let members = group.iter();
+            members.map(|member| (group.filter().clone(), member))
+        });
+        plain.chain(shared)
     }
 
     /// What one subscriber has, in no order to rely on. Without
@@ -410,22 +501,33 @@ impl SubscriptionIndex {
             let filter = TopicFilter::new(Version::V311, text).ok()?;
             Some((filter, self.get_at(place, id)?))
         });
-        all.into_iter().flatten().chain(own)
+        let groups = self.owned.is_some().then(|| self.groups.of(id));
+        let shared = groups
+            .into_iter()
+            .flatten()
+            .filter_map(move |(_, group)| Some((group.filter().clone(), group.get(id)?)));
+        all.into_iter().flatten().chain(own).chain(shared)
     }
 
     /// Bytes of the heap that the index holds, without what the allocator adds; to within some hundred. Takes time in
     /// proportion to nothing but the number of filters with more than 128 branches or subscribers.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.tree.heap_bytes()
+        self.tree.heap_bytes() + self.groups.heap_bytes()
     }
+}
+
+/// A group among the entries of its filter, by its slot.
+const fn as_entry(slot: u32) -> Subscriber {
+    let options = SubscriptionOptions::new(QoS::AtMostOnce);
+    Subscriber::new(SubscriberId::new(slot), options)
 }
 
 impl core::fmt::Debug for SubscriptionIndex {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("SubscriptionIndex")
             .field("options", &self.options)
-            .field("len", &self.len)
+            .field("len", &self.len())
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use sansio_mqtt::{
-    Hit, IndexOptions, MatchCursor, QoS, RetainHandling, Subscriber, SubscriberId,
+    Hit, IndexError, IndexOptions, MatchCursor, QoS, RetainHandling, Subscriber, SubscriberId,
     SubscriptionIndex, SubscriptionOptions, TopicFilter, TopicName, Version,
 };
 
@@ -14,7 +14,12 @@ use super::reference::{level_matches, levels};
 type Model = BTreeMap<(String, u32), Subscriber>;
 
 pub(crate) fn filter(text: &str) -> TopicFilter<'_> {
-    TopicFilter::new(Version::V311, text).unwrap()
+    TopicFilter::new(Version::V5, text).unwrap()
+}
+
+/// Share name and filter of a Shared Subscription.
+fn shared(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("$share/")?.split_once('/')
 }
 
 /// Something that can be sorted, with all that a subscription has.
@@ -34,21 +39,41 @@ fn sorted(mut subscribers: Vec<Subscriber>) -> Vec<Subscriber> {
 
 fn expected(model: &Model, topic: &str) -> Vec<Subscriber> {
     let topic = levels(topic);
-    let matching = model
-        .iter()
-        .filter(|((filter, _), _)| level_matches(&levels(filter), &topic));
+    let matching = model.iter().filter(|((filter, _), _)| {
+        shared(filter).is_none() && level_matches(&levels(filter), &topic)
+    });
     sorted(matching.map(|(_, subscriber)| *subscriber).collect())
 }
 
+/// The Shared Subscriptions that match.
+fn expected_groups(model: &Model, topic: &str) -> Vec<String> {
+    let topic = levels(topic);
+    let mut groups: Vec<String> = model
+        .keys()
+        .filter(|(filter, _)| {
+            shared(filter).is_some_and(|(_, filter)| level_matches(&levels(filter), &topic))
+        })
+        .map(|(filter, _)| filter.clone())
+        .collect();
+    groups.dedup();
+    groups
+}
+
 pub(crate) fn collect(into: &mut Vec<Subscriber>, hit: Hit<'_>) {
-    match hit {
-        Hit::Subscribers(subscribers) => {
-            assert!(subscribers.ids().is_sorted());
-            assert_eq!(subscribers.ids().len(), subscribers.iter().count());
-            into.extend(subscribers.iter());
-        }
-        hit => panic!("{hit:?}"),
+    if let Hit::Subscribers(subscribers) = hit {
+        assert!(subscribers.ids().is_sorted());
+        assert_eq!(subscribers.ids().len(), subscribers.iter().count());
+        into.extend(subscribers.iter());
     }
+}
+
+/// What is given, groups by filter.
+fn collect_all(index: &SubscriptionIndex, into: &mut (Vec<Subscriber>, Vec<String>), hit: Hit<'_>) {
+    if let Hit::Group(group) = hit {
+        let group = index.group(group).unwrap();
+        into.1.push(group.filter().as_str().to_string());
+    }
+    collect(&mut into.0, hit);
 }
 
 struct Bytes<'a>(&'a [u8]);
@@ -85,7 +110,11 @@ impl Bytes<'_> {
             levels.push("#".into());
         }
         let text = levels.join("/");
-        if text.is_empty() { "/".into() } else { text }
+        let text = if text.is_empty() { "/".into() } else { text };
+        match self.below(8) {
+            group @ 0..=2 if wildcard => format!("$share/g{group}/{text}"),
+            _ => text,
+        }
     }
 
     fn subscriber(&mut self) -> Subscriber {
@@ -117,6 +146,11 @@ struct World {
 
 impl World {
     fn insert(&mut self, text: &str, subscriber: Subscriber) {
+        if shared(text).is_some() && subscriber.options.no_local {
+            let refused = self.index.insert(&filter(text), subscriber);
+            assert_eq!(refused, Err(IndexError::NoLocalOnShared));
+            return;
+        }
         let old = self.index.insert(&filter(text), subscriber).unwrap();
         let key = (text.to_string(), subscriber.id.get());
         assert_eq!(old, self.model.insert(key, subscriber), "{text}");
@@ -145,20 +179,28 @@ impl World {
     fn matches(&self, topic: &str, steps: usize) {
         let name = TopicName::new(topic).unwrap();
         let expected = expected(&self.model, topic);
-        let mut found = Vec::new();
-        self.index.matches(&name, |hit| collect(&mut found, hit));
-        assert_eq!(sorted(found), expected, "{topic}");
+        let groups = expected_groups(&self.model, topic);
+        let check = |(found, mut found_groups): (_, Vec<String>)| {
+            assert_eq!(sorted(found), expected, "{topic} by {steps}");
+            found_groups.sort();
+            assert_eq!(found_groups, groups, "{topic} by {steps}");
+        };
+        let mut found = (Vec::new(), Vec::new());
+        self.index
+            .matches(&name, |hit| collect_all(&self.index, &mut found, hit));
+        check(found);
         let mut found = Vec::new();
         self.index.matches_into(&name, &mut found);
         assert_eq!(sorted(found), expected, "{topic}");
-        let mut found = Vec::new();
+        let mut found = (Vec::new(), Vec::new());
         let mut cursor = MatchCursor::new();
+        let mut visit = |hit: Hit<'_>| collect_all(&self.index, &mut found, hit);
         while !self
             .index
-            .matches_some(&name, &mut cursor, steps, |hit| collect(&mut found, hit))
+            .matches_some(&name, &mut cursor, steps, &mut visit)
         {}
         assert!(cursor.is_done());
-        assert_eq!(sorted(found), expected, "{topic} by {steps}");
+        check(found);
     }
 
     /// A match in parts, with changes between them.
@@ -167,7 +209,9 @@ impl World {
         let topic = levels(topic);
         let matching = |model: &Model| -> Model {
             let all = model.iter();
-            let all = all.filter(|((filter, _), _)| level_matches(&levels(filter), &topic));
+            let all = all.filter(|((filter, _), _)| {
+                shared(filter).is_none() && level_matches(&levels(filter), &topic)
+            });
             all.map(|(key, one)| (key.clone(), *one)).collect()
         };
         // What was there from the beginning, and what was there at any time.
