@@ -234,6 +234,35 @@ impl Tree {
         walk.run::<false>(usize::MAX, visit);
     }
 
+    /// The same for some topics, a node of each by turns: their cache misses overlap. The first argument of `visit` is the
+    /// position of the topic.
+    pub(super) fn walk_batch(
+        &self,
+        names: &[TopicName<'_>],
+        visit: &mut impl FnMut(usize, bool, Found<'_>),
+    ) {
+        let start = |name| {
+            let mut walk = Walk::new(self, name);
+            walk.topic.look_ahead(self);
+            walk.begin();
+            let next = walk.frames.pop();
+            (walk, next)
+        };
+        let mut walks: Vec<_> = names.iter().map(start).collect();
+        let mut going = true;
+        while going {
+            going = false;
+            for (at, (walk, next)) in walks.iter_mut().enumerate() {
+                let Some(frame) = next.take() else {
+                    continue;
+                };
+                let step = walk.step::<false>(frame, &mut |groups, found| visit(at, groups, found));
+                *next = step.or_else(|| walk.frames.pop());
+                going |= next.is_some();
+            }
+        }
+    }
+
     /// The same for a part; `true` at the end.
     pub(super) fn walk_some(
         &self,
@@ -369,20 +398,30 @@ impl<'t> Walk<'t> {
                 steps -= 1;
                 self.choices.set_last(&frame);
             }
-            next = match kind(frame.reference) {
-                _ if PARTS && frame.own().is_some() => self.own(frame, visit),
-                Kind::Node(run) => self.node::<PARTS>(frame, run, visit),
-                Kind::List(_) => self.list::<PARTS>(frame, visit),
-                leaf => {
-                    self.leaf(leaf, frame.depth() as usize, visit);
-                    None
-                }
-            };
+            next = self.step::<PARTS>(frame, visit);
             if next.is_none() {
                 next = self.frames.pop();
             }
         }
         None
+    }
+
+    /// Looks at one reference; gives the one that comes next, if it leads on.
+    #[inline(always)]
+    fn step<const PARTS: bool>(
+        &mut self,
+        frame: Frame,
+        visit: &mut impl FnMut(bool, Found<'_>),
+    ) -> Option<Frame> {
+        match kind(frame.reference) {
+            _ if PARTS && frame.own().is_some() => self.own(frame, visit),
+            Kind::Node(run) => self.node::<PARTS>(frame, run, visit),
+            Kind::List(_) => self.list::<PARTS>(frame, visit),
+            leaf => {
+                self.leaf(leaf, frame.depth() as usize, visit);
+                None
+            }
+        }
     }
 
     /// What leads no further.

@@ -203,6 +203,21 @@ impl World {
         check(found);
     }
 
+    /// Many topics at once, each as it is alone.
+    fn matches_batch(&self, topics: &[String]) {
+        let name = |topic: &String| TopicName::new(topic.clone()).unwrap();
+        let names: Vec<TopicName<'_>> = topics.iter().map(name).collect();
+        let mut found = vec![(Vec::new(), Vec::new()); topics.len()];
+        self.index.matches_batch(&names, |at, hit| {
+            collect_all(&self.index, &mut found[at], hit);
+        });
+        for (topic, (found, mut groups)) in topics.iter().zip(found) {
+            assert_eq!(sorted(found), expected(&self.model, topic), "{topic}");
+            groups.sort();
+            assert_eq!(groups, expected_groups(&self.model, topic), "{topic}");
+        }
+    }
+
     /// A match in parts, with changes between them.
     fn matches_meanwhile(&mut self, topic: &str, steps: usize, bytes: &mut Bytes<'_>) {
         let name = TopicName::new(topic).unwrap();
@@ -341,6 +356,11 @@ pub(crate) fn run(bytes: &[u8]) {
                 world.matches_meanwhile(&topic, steps, &mut bytes);
             }
             12 if bytes.below(8) == 0 => world.everything(),
+            13 => {
+                let count = bytes.below(70);
+                let topics: Vec<String> = (0..count).map(|_| bytes.text(false)).collect();
+                world.matches_batch(&topics);
+            }
             _ => {
                 let topic = bytes.text(false);
                 let steps = bytes.below(4) as usize;
