@@ -3,6 +3,7 @@
 //! [adapter]: #examples
 //! [broker]: #examples
 //! [client]: #examples
+//! [concurrent]: #examples
 //! [routing]: #examples
 //! [vectors]: #test-vectors-for-any-language
 //! [`Change`]: crate::Change
@@ -16,6 +17,7 @@
 //! [`PublishError`]: crate::PublishError
 //! [`PublishHead`]: crate::PublishHead
 //! [`QueuePolicy`]: crate::QueuePolicy
+//! [`RetainedStore`]: crate::RetainedStore
 //! [`RequestError`]: crate::RequestError
 //! [`ServerConnection`]: crate::ServerConnection
 //! [`Session`]: crate::Session
@@ -70,8 +72,9 @@ pub use connection::{
     ReplyError, ReplyErrorReason, RequestError, RequestToken,
 };
 pub use index::{
-    Deliveries, Delivery, GroupId, Hit, IndexError, IndexOptions, MatchCursor, Overlap, Pick,
-    SharedGroup, Subscriber, SubscriberId, Subscribers, SubscriptionIndex,
+    Deliveries, Delivery, GroupId, Hit, IndexError, IndexOptions, MatchCursor, NotRetained,
+    Overlap, Pick, Retained, RetainedOptions, RetainedStore, SearchCursor, SharedGroup, Subscriber,
+    SubscriberId, Subscribers, SubscriptionIndex,
 };
 pub use message::{Message, MessageError};
 pub use options::{Options, QueuePolicy};

@@ -25,6 +25,9 @@ fn everything_is_send_and_sync() {
     owned::<SubscriptionIndex>();
     owned::<IndexOptions>();
     owned::<MatchCursor>();
+    owned::<RetainedStore<Message>>();
+    owned::<RetainedOptions>();
+    owned::<SearchCursor>();
     owned::<SharedGroup>();
     owned::<GroupId>();
     owned::<Deliveries>();
@@ -57,6 +60,7 @@ fn everything_is_send_and_sync() {
     owned::<Violation>();
 
     // Views of input.
+    shareable::<Retained<'_, Message>>();
     shareable::<ClientEvent<'_>>();
     shareable::<ServerEvent<'_>>();
     shareable::<Incoming<'_>>();
@@ -93,6 +97,7 @@ fn everything_is_send_and_sync() {
 #[test]
 fn every_error_is_an_error() {
     error::<IndexError>();
+    error::<NotRetained<Message>>();
     error::<AcceptError>();
     error::<SnapshotError>();
     error::<SnapshotErrorKind>();

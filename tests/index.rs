@@ -1,5 +1,7 @@
 //! The subscription index: histories beside a slow one, small worlds as a whole, and what other matchers got wrong.
 
+#[path = "support/index_bytes.rs"]
+mod index_bytes;
 #[path = "support/index_model.rs"]
 mod index_model;
 #[allow(dead_code)] // what only other tests use

@@ -3,6 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 
+#[path = "../../tests/support/index_bytes.rs"]
+mod index_bytes;
 #[path = "../../tests/support/index_model.rs"]
 mod index_model;
 #[allow(dead_code)] // what only other targets use

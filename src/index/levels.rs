@@ -183,8 +183,24 @@ impl Levels {
         self.remove(arena, level, hash(self.seed, &text));
         if let Some(long) = self.long.remove(&level) {
             self.long_bytes -= long.len();
+            if self.long.is_empty() {
+                // One that is emptied keeps its root.
+                self.long = BTreeMap::new();
+            }
         }
         arena.free(level);
+    }
+
+    /// Whether the text of a level starts with `$`.
+    pub(super) fn is_reserved(&self, arena: &Arena, level: u32) -> bool {
+        match arena.block(level) {
+            [_, length, ..] if *length as usize > LONGEST => {
+                let long = self.long.get(&level);
+                long.is_some_and(|text| text.starts_with(b"$"))
+            }
+            [_, length, text, ..] => *length > 0 && text.to_le_bytes().starts_with(b"$"),
+            _ => false,
+        }
     }
 
     /// Appends the text of a level.
@@ -275,6 +291,9 @@ impl Levels {
         let in_page = take(arena.block_mut(page), level, hash);
         if !in_page {
             self.crowded.remove(&(hash, level));
+            if self.crowded.is_empty() {
+                self.crowded = BTreeSet::new();
+            }
         }
         if self.len == 0 {
             let mut pages = core::mem::take(&mut self.directory);
@@ -475,7 +494,14 @@ mod tests {
     fn equal_hashes_are_told_apart() {
         let (mut levels, mut arena) = (Levels::new(0), Arena::new());
         // Pages as they are with a hash that is always the same.
-        let texts: Vec<String> = (0..1000).map(|n| format!("{n}")).collect();
+        let texts: Vec<String> = (0..900)
+            .map(|n| format!("{n}"))
+            // Each the beginning of the next, and differences in one byte only, wherever it is.
+            .chain((0..40).map(|n| "x".repeat(n)))
+            .chain((0..24).map(|n| format!("{}y{}", "x".repeat(n), "x".repeat(23 - n))))
+            .chain([LONGEST, LONGEST + 1, LONGEST + 4].map(|n| "x".repeat(n)))
+            .chain(["a", "b"].map(|end| "x".repeat(LONGEST + 4) + end))
+            .collect();
         let mut ids = Vec::new();
         for text in &texts {
             let level = levels.acquire(&mut arena, text.as_bytes());

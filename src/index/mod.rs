@@ -1,10 +1,11 @@
 //! Many-to-one matching: which subscriptions a Topic Name meets, who of a Shared Subscription takes a message, and what each
-//! client gets of it. Data structures that know topics only: no connection, no session, no packet.
+//! client gets of it; which retained topics a filter meets. Data structures that know topics only: no connection, no session, no packet.
 
 #[allow(clippy::cast_possible_truncation)] // words are parts of keys, hashes and sizes
 mod arena;
 mod deliveries;
 mod entries;
+mod expiries;
 mod group;
 mod groups;
 #[allow(clippy::cast_possible_truncation)] // words are parts of keys, hashes and sizes
@@ -12,8 +13,10 @@ mod levels;
 mod members;
 mod options;
 mod owned;
+mod retained;
 #[allow(clippy::cast_possible_truncation)] // words are parts of keys, hashes and sizes
 mod run;
+mod search;
 #[allow(clippy::cast_possible_truncation)] // words are parts of keys, hashes and sizes
 mod slab;
 mod subscriber;
@@ -24,7 +27,9 @@ mod walk;
 pub use deliveries::{Deliveries, Delivery, Overlap};
 pub use group::{Pick, SharedGroup};
 pub use groups::GroupId;
-pub use options::{IndexError, IndexOptions};
+pub use options::{IndexError, IndexOptions, RetainedOptions};
+pub use retained::{NotRetained, Retained, RetainedStore};
+pub use search::SearchCursor;
 pub use subscriber::{Subscriber, SubscriberId, Subscribers};
 pub use subscriptions::{Hit, SubscriptionIndex};
 pub use walk::MatchCursor;

@@ -81,18 +81,105 @@ impl IndexOptions {
         self.subscriber_lists
     }
 
-    /// Whether a filter or topic has not too many levels, and there is room for all of them.
-    pub(super) fn check(&self, text: &str, tree: &Tree) -> Result<(), IndexError> {
-        let slashes = text.bytes().filter(|&byte| byte == b'/').count();
-        let maximum = self.maximum_levels;
-        if slashes >= maximum as usize {
-            return Err(IndexError::TooManyLevels { maximum });
+    pub(super) const fn maximum_levels(&self) -> u32 {
+        self.maximum_levels
+    }
+}
+
+/// Whether a filter or topic has not too many levels, and there is room for all of them.
+pub(super) fn check(text: &str, maximum: u32, tree: &Tree) -> Result<(), IndexError> {
+    let slashes = text.bytes().filter(|&byte| byte == b'/').count();
+    if slashes >= maximum as usize {
+        return Err(IndexError::TooManyLevels { maximum });
+    }
+    let words = (slashes + 1) * WORDS_PER_LEVEL + text.len() + WORDS_BESIDES;
+    if !tree.store.arena.has_room(words) {
+        return Err(IndexError::Full);
+    }
+    Ok(())
+}
+
+/// The bounds of a [`RetainedStore`](crate::RetainedStore).
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct RetainedOptions {
+    seed: Option<u64>,
+    maximum_levels: u32,
+    maximum_topics: usize,
+    maximum_bytes: usize,
+}
+
+impl RetainedOptions {
+    /// At most 256 levels in a topic, as many topics as can be addressed, any number of bytes, and a random seed.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            seed: None,
+            maximum_levels: 256,
+            maximum_topics: usize::MAX,
+            maximum_bytes: usize::MAX,
         }
-        let words = (slashes + 1) * WORDS_PER_LEVEL + text.len() + WORDS_BESIDES;
-        if !tree.store.arena.has_room(words) {
-            return Err(IndexError::Full);
-        }
-        Ok(())
+    }
+
+    /// Where the hashes of levels start: [`IndexOptions::with_seed`].
+    ///
+    /// Default: with `std` random, without it a constant, so give one.
+    #[must_use]
+    pub const fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Topics of more levels are refused ([`IndexError::TooManyLevels`]). Each level that no other topic shares takes some
+    /// 40 bytes, and a level can be one byte of a PUBLISH.
+    ///
+    /// Filters may have any number of levels.
+    ///
+    /// Default: 256.
+    #[must_use]
+    pub const fn with_maximum_levels(mut self, levels: u32) -> Self {
+        self.maximum_levels = levels;
+        self
+    }
+
+    /// More topics are refused ([`IndexError::Full`]). Whatever this is, the store holds at most 2 GiB besides values and
+    /// directories: some 80 million topics.
+    ///
+    /// Default: no limit of its own.
+    #[must_use]
+    pub const fn with_maximum_topics(mut self, topics: usize) -> Self {
+        self.maximum_topics = topics;
+        self
+    }
+
+    /// What would make [`bytes`](crate::RetainedStore::bytes) more than this is refused ([`IndexError::Full`]).
+    ///
+    /// Default: no limit.
+    #[must_use]
+    pub const fn with_maximum_bytes(mut self, bytes: usize) -> Self {
+        self.maximum_bytes = bytes;
+        self
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed.unwrap_or_else(random_seed)
+    }
+
+    pub(super) const fn maximum_levels(&self) -> u32 {
+        self.maximum_levels
+    }
+
+    pub(super) const fn maximum_topics(&self) -> usize {
+        self.maximum_topics
+    }
+
+    pub(super) const fn maximum_bytes(&self) -> usize {
+        self.maximum_bytes
+    }
+}
+
+impl Default for RetainedOptions {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -113,18 +200,19 @@ impl Default for IndexOptions {
     }
 }
 
-/// Why a subscription was not put in. Nothing has changed then.
+/// Why a subscription or a topic was not put in. Nothing has changed then.
 #[non_exhaustive]
 #[derive(Copy, Clone, Eq, PartialEq, Debug, thiserror::Error)]
 pub enum IndexError {
-    /// More levels than [`IndexOptions::with_maximum_levels`].
+    /// More levels than [`IndexOptions::with_maximum_levels`] or [`RetainedOptions::with_maximum_levels`].
     #[error("more than {maximum} levels")]
     TooManyLevels {
         /// The limit.
         maximum: u32,
     },
-    /// As many entries as [`IndexOptions::with_maximum_subscriptions`], or as can be addressed.
-    #[error("the index is full")]
+    /// As much as [`IndexOptions::with_maximum_subscriptions`], [`RetainedOptions::with_maximum_topics`] or
+    /// [`RetainedOptions::with_maximum_bytes`] say, or as can be addressed.
+    #[error("full")]
     Full,
     /// A Subscription Identifier that is not 1 to 268,435,455 (5.0 §3.8.2.1.2).
     #[error("subscription identifier is not 1 to 268,435,455")]

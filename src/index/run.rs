@@ -263,6 +263,35 @@ impl Store {
         })
     }
 
+    /// The entries of one page; what is not in pages counts as one.
+    #[inline(always)]
+    pub(super) fn page(&self, run: u32, page: u32) -> Option<Chunk<'_>> {
+        let mut words = self.arena.block(run);
+        let mut head = *words.first()?;
+        if head & IN_PAGES != 0 {
+            let directory = self.directories.get(*words.get(2)?)?;
+            words = self.arena.block(*directory.pages.get(page as usize)?);
+            head = *words.first()?;
+        } else if page > 0 {
+            return None;
+        }
+        let Head { len, capacity } = Head::new(head);
+        Some(Chunk {
+            words,
+            at: 0,
+            len,
+            capacity,
+        })
+    }
+
+    /// The page where the entries from a key on begin, and how many in it are before.
+    pub(super) fn seek(&self, run: u32, key: u32) -> (u32, usize) {
+        let (block, page) = self.leaf(run, key.into());
+        let words = self.arena.block(block);
+        let head = Head::new(words.first().copied().unwrap_or_default());
+        (page as u32, position::<1>(words, head, key.into()))
+    }
+
     /// The first entries, those that lie side by side. Not to be asked of an empty run.
     #[inline(always)]
     pub(super) fn front(&self, run: u32) -> Chunk<'_> {

@@ -2,6 +2,7 @@ use alloc::vec::Vec;
 
 use super::entries::{Entries, Value};
 use super::groups::Groups;
+use super::options::check;
 use super::owned::Owned;
 use super::subscriber::entry_of_value;
 use super::tree::{self, Kind, Moved, NUMBER, Path, Place, Put, Tree, kind};
@@ -97,7 +98,7 @@ impl SubscriptionIndex {
         subscriber: Subscriber,
     ) -> Result<Option<Subscriber>, IndexError> {
         let is_shared = filter.share_name().is_some();
-        self.options.check(filter.filter(), &self.tree)?;
+        check(filter.filter(), self.options.maximum_levels(), &self.tree)?;
         if !matches!(subscriber.identifier, None | Some(1..=268_435_455)) {
             return Err(IndexError::SubscriptionIdentifier);
         }
@@ -113,7 +114,7 @@ impl SubscriptionIndex {
         if is_shared {
             return self.insert_shared(filter, subscriber);
         }
-        let (old, place) = self.enter(Path::of_filter(filter.filter(), false), subscriber);
+        let (old, place) = self.enter(Path::new(filter.filter(), false), subscriber);
         if old.is_some() {
             return Ok(old);
         }
@@ -133,7 +134,7 @@ impl SubscriptionIndex {
         let group = self.groups.get_or_create(filter).ok_or(IndexError::Full)?;
         if self.groups.group(group).is_some_and(SharedGroup::is_empty) {
             if let Some(slot) = self.groups.slot(group) {
-                self.enter(Path::of_filter(filter.filter(), true), as_entry(slot));
+                self.enter(Path::new(filter.filter(), true), as_entry(slot));
             }
         }
         Ok(self.groups.add(group, subscriber))
@@ -144,7 +145,7 @@ impl SubscriptionIndex {
         let old = self.groups.remove(group, id)?;
         let slot = self.groups.slot(group);
         if self.groups.remove_if_empty(group) {
-            let place = self.tree.find(Path::of_filter(filter.filter(), true));
+            let place = self.tree.find(Path::new(filter.filter(), true));
             if let (Some(slot), Some(place)) = (slot, place) {
                 self.leave(place, SubscriberId::new(slot), true);
             }
@@ -361,7 +362,7 @@ impl SubscriptionIndex {
     }
 
     fn find(&self, filter: &TopicFilter<'_>) -> Option<Place> {
-        self.tree.find(Path::of_filter(filter.filter(), false))
+        self.tree.find(Path::new(filter.filter(), false))
     }
 
     fn get_at(&self, place: Place, id: SubscriberId) -> Option<Subscriber> {

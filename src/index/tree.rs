@@ -137,7 +137,8 @@ enum Level<'a> {
 }
 
 impl<'a> Path<'a> {
-    pub(super) fn of_filter(filter: &'a str, of_group: bool) -> Self {
+    /// Of a filter, or of a Topic Name, in which no level is a wildcard.
+    pub(super) fn new(filter: &'a str, of_group: bool) -> Self {
         Self {
             rest: Some(filter.as_bytes()),
             end: if of_group { key::OWN_GROUPS } else { key::OWN },

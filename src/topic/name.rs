@@ -41,6 +41,11 @@ impl<'a> TopicName<'a> {
         Self(Cow::Borrowed(text))
     }
 
+    /// The same, owned.
+    pub(crate) fn checked_owned(text: alloc::string::String) -> TopicName<'static> {
+        TopicName(Cow::Owned(text))
+    }
+
     /// The same name, free of the lifetime of what it was made from. Copies only what was borrowed.
     #[must_use]
     pub fn into_owned(self) -> TopicName<'static> {

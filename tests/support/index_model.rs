@@ -8,6 +8,7 @@ use sansio_mqtt::{
     SubscriptionIndex, SubscriptionOptions, TopicFilter, TopicName, Version,
 };
 
+use super::index_bytes::Bytes;
 use super::reference::{level_matches, levels};
 
 /// Subscriptions by filter and subscriber.
@@ -76,67 +77,25 @@ fn collect_all(index: &SubscriptionIndex, into: &mut (Vec<Subscriber>, Vec<Strin
     collect(&mut into.0, hit);
 }
 
-struct Bytes<'a>(&'a [u8]);
-
-impl Bytes<'_> {
-    fn below(&mut self, bound: u32) -> u32 {
-        let Some((&byte, rest)) = self.0.split_first() else {
-            return 0;
-        };
-        self.0 = rest;
-        u32::from(byte) % bound
+fn subscriber(bytes: &mut Bytes<'_>) -> Subscriber {
+    let number = match bytes.below(12) {
+        0 => (1 << 29) - 1,
+        1 => 1 << 29,
+        2 => u32::MAX,
+        number => number,
+    };
+    let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+    let options = SubscriptionOptions::new(qos[bytes.below(3) as usize]);
+    let mut subscriber = Subscriber::new(SubscriberId::new(number), options);
+    match bytes.below(8) {
+        0 => subscriber.options.no_local = true,
+        1 => subscriber.options.retain_as_published = true,
+        2 => subscriber.options.retain_handling = RetainHandling::DoNotSend,
+        3 => subscriber = subscriber.with_identifier(268_435_455),
+        4 => subscriber = subscriber.with_identifier(bytes.below(250) + 1),
+        _ => {}
     }
-
-    fn level(&mut self, wildcard: bool) -> String {
-        match self.below(if wildcard { 10 } else { 8 }) {
-            0 => String::new(),
-            1 | 2 => "a".into(),
-            3 => "b".into(),
-            4 => "$x".into(),
-            5 => "été".into(),
-            6 => format!("w{}", self.below(200)),
-            7 => "long".repeat(self.below(200) as usize),
-            _ => "+".into(),
-        }
-    }
-
-    fn text(&mut self, wildcard: bool) -> String {
-        let count = self.below(5) + 1;
-        let mut levels: Vec<String> = (0..count).map(|_| self.level(wildcard)).collect();
-        if wildcard && self.below(4) == 0 {
-            if self.below(4) == 0 {
-                levels.clear();
-            }
-            levels.push("#".into());
-        }
-        let text = levels.join("/");
-        let text = if text.is_empty() { "/".into() } else { text };
-        match self.below(8) {
-            group @ 0..=2 if wildcard => format!("$share/g{group}/{text}"),
-            _ => text,
-        }
-    }
-
-    fn subscriber(&mut self) -> Subscriber {
-        let number = match self.below(12) {
-            0 => (1 << 29) - 1,
-            1 => 1 << 29,
-            2 => u32::MAX,
-            number => number,
-        };
-        let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
-        let options = SubscriptionOptions::new(qos[self.below(3) as usize]);
-        let mut subscriber = Subscriber::new(SubscriberId::new(number), options);
-        match self.below(8) {
-            0 => subscriber.options.no_local = true,
-            1 => subscriber.options.retain_as_published = true,
-            2 => subscriber.options.retain_handling = RetainHandling::DoNotSend,
-            3 => subscriber = subscriber.with_identifier(268_435_455),
-            4 => subscriber = subscriber.with_identifier(self.below(250) + 1),
-            _ => {}
-        }
-        subscriber
-    }
+    subscriber
 }
 
 struct World {
@@ -264,12 +223,12 @@ impl World {
         match bytes.below(8) {
             0..=3 => {
                 let text = bytes.text(true);
-                let subscriber = bytes.subscriber();
-                self.insert(&text, subscriber);
+                let one = subscriber(bytes);
+                self.insert(&text, one);
             }
             4 => {
                 let text = bytes.text(true);
-                let number = bytes.subscriber().id.get();
+                let number = subscriber(bytes).id.get();
                 self.remove(&text, number);
             }
             5 | 6 => {
@@ -281,7 +240,7 @@ impl World {
                 }
             }
             _ => {
-                let number = bytes.subscriber().id.get();
+                let number = subscriber(bytes).id.get();
                 let limit = bytes.below(5) as usize;
                 self.remove_subscriber(number, limit);
             }
@@ -336,7 +295,7 @@ impl World {
 
 /// One history, to the end of the bytes, and everything out again.
 pub(crate) fn run(bytes: &[u8]) {
-    let mut bytes = Bytes(bytes);
+    let mut bytes = Bytes::new(bytes);
     let lists = bytes.below(2) == 0;
     let options = IndexOptions::new()
         .with_subscriber_lists(lists)
@@ -346,7 +305,7 @@ pub(crate) fn run(bytes: &[u8]) {
         model: Model::new(),
     };
     let empty = world.index.heap_bytes();
-    while !bytes.0.is_empty() {
+    while !bytes.is_empty() {
         match bytes.below(16) {
             0..=9 => world.change(&mut bytes),
             10 if world.model.len() < 2000 => world.many(&mut bytes),

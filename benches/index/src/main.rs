@@ -58,6 +58,7 @@ struct Arguments {
 }
 
 #[derive(Copy, Clone, Eq, PartialEq, ValueEnum)]
+
 enum Part {
     /// One filter with one topic.
     Pairs,

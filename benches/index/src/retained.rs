@@ -3,13 +3,13 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use sansio_mqtt::{TopicFilter, TopicName};
+use sansio_mqtt::{RetainedOptions, RetainedStore, SearchCursor, TopicFilter, TopicName};
 
 use crate::measure::{best_of, nanoseconds};
 use crate::table::{Cell, Goal, Section, number};
 use crate::textbook::Retained;
 use crate::workloads::{self, Random};
-use crate::{alloc, matcher, say};
+use crate::{OURS, alloc, matcher, say};
 
 const SORTED: &str = "sorted set";
 const LINEAR: &str = "one by one";
@@ -41,6 +41,7 @@ pub(crate) fn retained(size: usize) -> Section {
         .iter()
         .map(|text| Search::new(text, &topics))
         .collect();
+    by_ours(&topics, &filters, &mut section);
     by_sorted_set(&topics, &filters, &mut section);
     for search in &filters {
         search.measure(LINEAR, &mut section, |found| {
@@ -95,6 +96,52 @@ impl<'a> Search<'a> {
             wrong: found != self.expected,
         };
         section.put_cell(&self.what, column, cell);
+    }
+}
+
+/// The row of what is searched in slices, and the steps of one.
+const SLICES: &str = "#, in slices of 1,000 steps, longest slice";
+const STEPS: usize = 1000;
+
+fn by_ours(topics: &[TopicName<'_>], filters: &[Search<'_>], section: &mut Section) {
+    let before = alloc::in_use();
+    let start = Instant::now();
+    let mut store = RetainedStore::new(RetainedOptions::new(), |_: &u32| size_of::<u32>());
+    for (value, topic) in (0..).zip(topics) {
+        let _ = store.insert(topic, value, None);
+    }
+    let insert = nanoseconds(start.elapsed(), topics.len());
+    let bytes = (alloc::in_use() - before) as f64 / topics.len() as f64;
+    for search in filters {
+        search.measure(OURS, section, |found| {
+            store.search(&search.filter, |one| found.push(*one.value()));
+        });
+    }
+    let (mut cursor, mut found, mut longest) = (SearchCursor::new(), Vec::new(), 0.0f64);
+    let all = matcher::filter("#");
+    loop {
+        let start = Instant::now();
+        let is_done = store.search_some(&all, &mut cursor, STEPS, |one| found.push(*one.value()));
+        longest = longest.max(nanoseconds(start.elapsed(), 1));
+        if is_done {
+            break;
+        }
+    }
+    black_box(&found);
+    section.put(SLICES, OURS, longest / 1e3);
+    let mut order: Vec<usize> = (0..topics.len()).collect();
+    Random::new(7).shuffle(&mut order);
+    let start = Instant::now();
+    for at in order {
+        store.remove(&topics[at]);
+    }
+    let remove = nanoseconds(start.elapsed(), topics.len());
+    for (what, value) in [
+        ("insert, ns", insert),
+        ("remove, ns", remove),
+        ("bytes a topic, value included", bytes),
+    ] {
+        section.put(what, OURS, value);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is put in and asked for. The same at every run and on every machine.
 
-/// SplitMix64.
+/// `SplitMix64`.
 pub(crate) struct Random(u64);
 
 impl Random {
