@@ -15,8 +15,8 @@ use std::thread;
 use proptest::prelude::*;
 use retained_model::{matching, run, size};
 use sansio_mqtt::{
-    IndexError, Instant, RetainedOptions, RetainedStore, SearchCursor, TopicFilter, TopicName,
-    Version,
+    IndexError, Instant, Retained, RetainedOptions, RetainedStore, SearchCursor, TopicFilter,
+    TopicName, Version,
 };
 
 fn store() -> RetainedStore<u32> {
@@ -291,6 +291,61 @@ fn those_that_expire_do_so_in_order_whatever_moves_around_them() {
     store.insert(&name("x"), 2, None).unwrap();
     assert_eq!(store.poll_timeout(), None);
     assert_eq!(store.take_expired(Instant::from_millis(u64::MAX)), None);
+}
+
+/// Every set of these topics becomes every other between any two steps, which makes nodes of tails and values and the other
+/// way round.
+#[test]
+fn whatever_becomes_of_a_node() {
+    const TOPICS: [&str; 5] = ["a", "a/b", "a/b/c", "a/d", "e"];
+    const FILTERS: [&str; 7] = ["#", "a/#", "a/+", "+/b/#", "+/+/c", "+", "a/b/c"];
+    let is_in = |set: u32, at: usize| set >> at & 1 == 1;
+    let number = |at: usize| u32::try_from(at).unwrap();
+    let mut cases = 0;
+    for from in 0..1u32 << TOPICS.len() {
+        for to in 0..1u32 << TOPICS.len() {
+            for (text, stop) in FILTERS
+                .iter()
+                .flat_map(|text| (1..12).map(move |stop| (text, stop)))
+            {
+                let mut store = RetainedStore::new(RetainedOptions::new().with_seed(1), size);
+                // In an order that depends on the set, so that keys are in several.
+                let order = |round: u32| (0..5).map(move |at| (at * 2 + round as usize) % 5);
+                for at in order(from).filter(|&at| is_in(from, at)) {
+                    store.insert(&name(TOPICS[at]), number(at), None).unwrap();
+                }
+                let mut topics = Vec::new();
+                let mut cursor = SearchCursor::new();
+                let mut visit = |one: Retained<'_, u32>| topics.push(*one.value() as usize);
+                if store.search_some(&filter(text), &mut cursor, stop, &mut visit) {
+                    continue;
+                }
+                for at in order(to) {
+                    match (is_in(from, at), is_in(to, at)) {
+                        (false, true) => drop(store.insert(&name(TOPICS[at]), number(at), None)),
+                        (true, false) => drop(store.remove(&name(TOPICS[at]))),
+                        _ => {}
+                    }
+                }
+                while !store.search_some(&filter(text), &mut cursor, 1, &mut visit) {}
+                for (at, topic) in TOPICS.iter().enumerate() {
+                    let times = topics.iter().filter(|&&found| found == at).count();
+                    let matches = filter(text).matches(&name(topic));
+                    let stays = matches && is_in(from & to, at);
+                    assert!(
+                        times >= stays.into(),
+                        "{topic} by {text} of {from:b} then {to:b}"
+                    );
+                    assert!(
+                        times <= matches.into(),
+                        "{topic} by {text} of {from:b} then {to:b}"
+                    );
+                }
+                cases += 1;
+            }
+        }
+    }
+    assert!(cases > 10_000, "{cases}");
 }
 
 /// Everything but a few goes and others come, between any two steps.

@@ -206,10 +206,8 @@ impl<'t> Search<'t> {
             let Some(frame) = self.frames.last_mut() else {
                 return;
             };
-            match one {
-                Some(level) if level < key => frame.at = DONE,
-                Some(_) => {}
-                None => (frame.page, frame.at) = tree.store.seek(frame.run, key),
+            if one.is_none() {
+                (frame.page, frame.at) = tree.store.seek(frame.run, key);
             }
             let edge = tree.edge_of(frame.run, key);
             let Some(edge) = edge.filter(|_| one.is_none_or(|level| level == key)) else {
