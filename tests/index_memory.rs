@@ -5,8 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use sansio_mqtt::{
-    IndexOptions, MatchCursor, QoS, Subscriber, SubscriberId, SubscriptionIndex,
-    SubscriptionOptions, TopicFilter, TopicName, Version,
+    IndexOptions, Instant, MatchCursor, QoS, RetainedOptions, RetainedStore, Subscriber,
+    SubscriberId, SubscriptionIndex, SubscriptionOptions, TopicFilter, TopicName, Version,
 };
 
 thread_local! {
@@ -407,4 +407,43 @@ fn reading_takes_no_memory() {
     }
     // As long as the documentation says.
     assert!(size_of::<MatchCursor>() <= 48);
+}
+
+/// Retained topics take little at a time, tell what they take, and leave nothing; some expire.
+#[test]
+fn retained_topics_come_and_go() {
+    let name = |number: u32| {
+        let device = mixed(number);
+        format!(
+            "tenant-{}/site/{}/{device:08x}/state",
+            number % 97,
+            number % 7
+        )
+    };
+    for expiring in [0, 3_000] {
+        let before = live();
+        let mut store = RetainedStore::new(RetainedOptions::new(), |_: &u64| 8);
+        let mut most = [0; 2];
+        for number in 0..30_000 {
+            let expires = (number < expiring).then(|| Instant::from_millis(number.into()));
+            let topic = TopicName::new(name(number)).unwrap();
+            let (_, bytes) = asked(|| store.insert(&topic, number.into(), expires).unwrap());
+            most[0] = most[0].max(bytes);
+        }
+        let real = live().wrapping_sub(before);
+        let told = store.heap_bytes();
+        // Maps are told of without their nodes.
+        let room = 200 + real / 100 + 80 * expiring as usize;
+        assert!(real.abs_diff(told) <= room, "{real} bytes, told {told}");
+        while let Some((_, number)) = store.take_expired(Instant::from_millis(u64::MAX)) {
+            assert!(number < expiring.into());
+        }
+        for number in expiring..30_000 {
+            let topic = TopicName::new(name(number)).unwrap();
+            let (_, bytes) = asked(|| store.remove(&topic).unwrap());
+            most[1] = most[1].max(bytes);
+        }
+        assert!(most.iter().all(|&most| most <= 128 << 10), "{most:?}");
+        assert_eq!((store.heap_bytes(), live()), (0, before));
+    }
 }
