@@ -7,6 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::arena::{Arena, MAXIMUM_WORDS};
+use crate::topic::{split_level, zeros};
 
 /// A level block: how often it is used, its length in bytes, its text.
 const USES: usize = 0;
@@ -14,6 +15,8 @@ const LENGTH: usize = 1;
 const TEXT: usize = 2;
 /// Longer texts lie elsewhere.
 const LONGEST: usize = (MAXIMUM_WORDS - TEXT) * 4;
+/// Texts up to this length are compared as one word.
+const SHORT: usize = 8;
 
 /// A page: the bits of the hash that all in it have in common, how many are in it and whether there are more in
 /// `crowded`, then slots of level and hash; a level of 0 is a free slot.
@@ -21,6 +24,7 @@ const DEPTH: usize = 0;
 const COUNT: usize = 1;
 const SLOTS: usize = 2;
 const SLOT_MASK: usize = 127;
+const PAGE_WORDS: usize = SLOTS + 2 * (SLOT_MASK + 1);
 const FULL: u32 = 104;
 const MERGE: u32 = 64;
 const CROWDED: u32 = 1 << 31;
@@ -37,15 +41,21 @@ pub(super) struct Levels {
     crowded: BTreeSet<(u32, u32)>,
 }
 
+const A: u64 = 0x9E37_79B9_7F4A_7C15;
+const B: u64 = 0xC2B2_AE3D_27D4_EB4F;
+
+#[inline(always)]
+const fn fold(a: u64, b: u64) -> u64 {
+    let product = a as u128 * b as u128;
+    product as u64 ^ (product >> 64) as u64
+}
+
 /// Level by hash: equal hashes say nothing, the text decides.
 #[inline(always)]
 pub(super) fn hash(seed: u64, text: &[u8]) -> u32 {
-    const A: u64 = 0x9E37_79B9_7F4A_7C15;
-    const B: u64 = 0xC2B2_AE3D_27D4_EB4F;
-    let fold = |a: u64, b: u64| {
-        let product = u128::from(a) * u128::from(b);
-        product as u64 ^ (product >> 64) as u64
-    };
+    if text.len() <= SHORT {
+        return hash_short(seed, short(text), text.len());
+    }
     let mut state = seed ^ A;
     let mut rest = text;
     while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
@@ -55,18 +65,115 @@ pub(super) fn hash(seed: u64, text: &[u8]) -> u32 {
         state = fold(u64::from_le_bytes(*chunk) ^ B, state ^ A).wrapping_add(B);
         rest = behind;
     }
-    // The last one to eight bytes; those before them are in already, or make it eight if there are as many.
-    let last = if let Some(chunk) = text.last_chunk::<8>() {
-        u64::from_le_bytes(*chunk)
-    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
-    } else {
-        text.iter()
-            .fold(0, |word, &byte| word << 8 | u64::from(byte))
-    };
+    // The last eight bytes; some of them may be in already.
+    let last = text
+        .last_chunk()
+        .map_or(0, |chunk| u64::from_le_bytes(*chunk));
     let length = (text.len() as u64).wrapping_mul(A);
     let mixed = fold(last ^ B, state ^ length ^ B);
     (fold(mixed ^ A, seed ^ B) >> 16) as u32
+}
+
+/// The same for a text of at most eight bytes. Who does not know the seed knows neither factor, so chosen texts have equal
+/// hashes about as often as others.
+#[inline(always)]
+fn hash_short(seed: u64, word: u64, length: usize) -> u32 {
+    let length = (length as u64).wrapping_mul(A);
+    (fold(word ^ seed ^ A, seed.rotate_left(32) ^ length ^ B) >> 16) as u32
+}
+
+/// A text of at most eight bytes, and then zeros.
+#[inline(always)]
+fn short(text: &[u8]) -> u64 {
+    match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            u64::from(first) | u64::from(last) << (8 * (text.len() - 4) % 64)
+        }
+        _ => partial(text).into(),
+    }
+}
+
+/// A level that is looked for.
+#[derive(Copy, Clone, Default)]
+pub(super) struct Sought<'a> {
+    text: &'a [u8],
+    /// The text, if it is short.
+    word: u64,
+    hash: u32,
+}
+
+impl<'a> Sought<'a> {
+    #[inline(always)]
+    fn new(seed: u64, text: &'a [u8]) -> Self {
+        if text.len() > SHORT {
+            return Self::long(seed, text);
+        }
+        Self::short(seed, text, short(text))
+    }
+
+    #[inline(always)]
+    fn short(seed: u64, text: &'a [u8], word: u64) -> Self {
+        let hash = hash_short(seed, word, text.len());
+        Self { text, word, hash }
+    }
+
+    #[inline(never)]
+    fn long(seed: u64, text: &'a [u8]) -> Self {
+        let (word, hash) = (0, hash(seed, text));
+        Self { text, word, hash }
+    }
+}
+
+/// The levels of a topic that are still to come.
+pub(super) struct Cut<'a> {
+    rest: Option<&'a [u8]>,
+    /// The last eight bytes of the topic; before a shorter one there are zeros.
+    last: u64,
+}
+
+impl<'a> Cut<'a> {
+    #[inline(always)]
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        let last = match text.last_chunk() {
+            Some(chunk) => u64::from_le_bytes(*chunk),
+            None => short(text) << (8 * (8 - text.len()) % 64),
+        };
+        Self {
+            rest: Some(text),
+            last,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn next(&mut self, levels: &Levels) -> Option<Sought<'a>> {
+        const SLASHES: u64 = u64::from_le_bytes([b'/'; 8]);
+        let rest = self.rest?;
+        // At the end of the topic as if there were a slash behind it.
+        let word = match rest.first_chunk() {
+            Some(chunk) => u64::from_le_bytes(*chunk),
+            None => {
+                let bits = 8 * rest.len() as u32;
+                let word = self.last.checked_shr(64 - bits).unwrap_or(0);
+                word | u64::from(b'/') << (bits % 64)
+            }
+        };
+        let slashes = zeros(word ^ SLASHES);
+        if slashes == 0 {
+            let (level, rest) = split_level(rest);
+            self.rest = rest;
+            return Some(if level.len() == SHORT {
+                Sought::short(levels.seed, level, word)
+            } else {
+                Sought::long(levels.seed, level)
+            });
+        }
+        let length = slashes.trailing_zeros() as usize / 8;
+        let before = ((slashes & slashes.wrapping_neg()) >> 7) - 1;
+        self.rest = rest.get(length + 1..);
+        let level = rest.get(..length).unwrap_or_default();
+        Some(Sought::short(levels.seed, level, word & before))
+    }
 }
 
 impl Levels {
@@ -99,10 +206,39 @@ impl Levels {
     /// The level with this text.
     #[inline(always)]
     pub(super) fn find(&self, arena: &Arena, text: &[u8]) -> Option<u32> {
-        self.find_hashed(arena, text, hash(self.seed, text))
+        self.find_sought(arena, &Sought::new(self.seed, text))
     }
 
     #[inline(always)]
+    pub(super) fn find_sought(&self, arena: &Arena, sought: &Sought<'_>) -> Option<u32> {
+        let Sought { text, word, hash } = *sought;
+        let page = arena.block(self.page(hash));
+        let mut slot = hash as usize & SLOT_MASK;
+        if text.len() <= SHORT {
+            if let Some(page) = page.first_chunk::<PAGE_WORDS>() {
+                for _ in 0..=SLOT_MASK {
+                    let (Some(&level), Some(&of)) =
+                        (page.get(SLOTS + 2 * slot), page.get(SLOTS + 2 * slot + 1))
+                    else {
+                        break;
+                    };
+                    if level == 0 {
+                        if self.crowded.is_empty() {
+                            return None;
+                        }
+                        break;
+                    }
+                    if of == hash && is_short(arena, level, word, text.len()) {
+                        return Some(level);
+                    }
+                    slot = (slot + 1) & SLOT_MASK;
+                }
+            }
+        }
+        self.find_hashed(arena, text, hash)
+    }
+
+    #[inline(never)]
     fn find_hashed(&self, arena: &Arena, text: &[u8], hash: u32) -> Option<u32> {
         let page = arena.block(self.page(hash));
         let mut slot = hash as usize & SLOT_MASK;
@@ -147,14 +283,15 @@ impl Levels {
 
     /// The level with this text, counted once more.
     pub(super) fn acquire(&mut self, arena: &mut Arena, text: &[u8]) -> u32 {
-        let hash = hash(self.seed, text);
-        if let Some(level) = self.find_hashed(arena, text, hash) {
+        let sought = Sought::new(self.seed, text);
+        let hash = sought.hash;
+        if let Some(level) = self.find_sought(arena, &sought) {
             let uses = arena.word(level, USES);
             arena.set(level, USES, uses.saturating_add(1));
             return level;
         }
         let kept = if text.len() > LONGEST { &[] } else { text };
-        let level = arena.alloc(TEXT + kept.len().div_ceil(4));
+        let level = arena.alloc(TEXT + kept.len().div_ceil(4).max(1));
         let block = arena.block_mut(level);
         for (word, chunk) in block.iter_mut().skip(TEXT).zip(kept.chunks(4)) {
             *word = partial(chunk);
@@ -348,6 +485,19 @@ impl Levels {
     }
 }
 
+/// Whether a level has this short text.
+#[inline(always)]
+fn is_short(arena: &Arena, level: u32, word: u64, text_length: usize) -> bool {
+    let [_, length, low, rest @ ..] = arena.block(level) else {
+        return false;
+    };
+    let high = rest.first().copied().unwrap_or_default();
+    // An empty text has no word of its own.
+    (*length as usize == text_length)
+        & ((*low == word as u32) | (text_length == 0))
+        & ((high == (word >> 32) as u32) | (text_length <= 4))
+}
+
 /// Up to four bytes as a word.
 #[inline(always)]
 fn partial(bytes: &[u8]) -> u32 {
@@ -385,9 +535,8 @@ fn set_slot(page: &mut [u32], slot: usize, entry: [u32; 2]) {
 }
 
 fn new_page(arena: &mut Arena, depth: u32) -> u32 {
-    let words = SLOTS + 2 * (SLOT_MASK + 1);
-    let page = arena.alloc(words);
-    if let Some(words) = arena.block_mut(page).get_mut(..words) {
+    let page = arena.alloc(PAGE_WORDS);
+    if let Some(words) = arena.block_mut(page).get_mut(..PAGE_WORDS) {
         words.fill(0);
         if let Some(word) = words.get_mut(DEPTH) {
             *word = depth;

@@ -4,9 +4,10 @@
 
 use alloc::vec::Vec;
 
+use super::levels::Cut;
 use super::run::lower;
 use super::tree::{Kind, NUMBER, Tree, key, kind};
-use crate::topic::{TopicName, split_level};
+use crate::topic::TopicName;
 
 /// What a match gives: the words of a list, column by column, or a value.
 #[derive(Copy, Clone)]
@@ -70,7 +71,7 @@ impl<T: Copy> Short<T> {
 
 /// The levels of a topic as keys, looked up when they are needed first.
 struct Topic<'a> {
-    rest: Option<&'a [u8]>,
+    rest: Cut<'a>,
     keys: Short<u32>,
     /// Wildcards at the first level do not match it [MQTT-4.7.2-1].
     is_reserved: bool,
@@ -80,7 +81,7 @@ impl<'a> Topic<'a> {
     fn new(name: &'a TopicName<'_>) -> Self {
         let text = name.as_str().as_bytes();
         Self {
-            rest: Some(text),
+            rest: Cut::new(text),
             keys: Short::new(0),
             is_reserved: text.first() == Some(&b'$'),
         }
@@ -98,13 +99,11 @@ impl<'a> Topic<'a> {
     #[inline(never)]
     fn look_ahead(&mut self, tree: &Tree) {
         for _ in 0..AHEAD {
-            let Some(rest) = self.rest else {
-                return;
+            let Some(level) = self.rest.next(&tree.levels) else {
+                break;
             };
-            let (level, rest) = split_level(rest);
-            let key = tree.levels.find(&tree.store.arena, level);
+            let key = tree.levels.find_sought(&tree.store.arena, &level);
             self.keys.push(key.unwrap_or(UNKNOWN));
-            self.rest = rest;
         }
     }
 }

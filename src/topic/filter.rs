@@ -211,7 +211,7 @@ fn any_pair<const N: usize>(
 }
 
 /// The high bit of every byte that is zero; above the lowest of them it may be set in others too.
-const fn zeros(word: u64) -> u64 {
+pub(crate) const fn zeros(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGH
 }
 

@@ -10,7 +10,7 @@ mod shared;
 pub use filter::TopicFilter;
 pub use name::TopicName;
 
-pub(crate) use filter::{check_filter, check_filter_bytes, split_level};
+pub(crate) use filter::{check_filter, check_filter_bytes, split_level, zeros};
 pub(crate) use name::check_name;
 
 use crate::violation::Violation;
