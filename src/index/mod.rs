@@ -21,6 +21,8 @@ mod search;
 mod slab;
 mod subscriber;
 mod subscriptions;
+mod sweep;
+mod topic;
 mod tree;
 mod walk;
 

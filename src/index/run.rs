@@ -19,6 +19,9 @@ const HEADER: usize = 2;
 const TAG: usize = 1;
 /// In the first word: the block has, behind its tag, the number of a directory and that of all entries.
 const IN_PAGES: u32 = 1 << 31;
+/// In the first word from here on: a bit for each key below `LOW_KEYS` that is there.
+const LOW_SHIFT: u32 = 16;
+const LOW_KEYS: u32 = 5;
 
 struct Directory {
     /// The first key of each page at the time when it was made: not above those that are in it, and above those of the
@@ -60,6 +63,45 @@ impl<'a> Chunk<'a> {
     }
 }
 
+/// The first entries, of two words each.
+#[derive(Copy, Clone)]
+pub(super) struct Edges<'a> {
+    words: &'a [u32],
+    head: u32,
+}
+
+impl<'a> Edges<'a> {
+    /// A bit for each of the least keys, 0 to 4, that is there.
+    #[inline(always)]
+    pub(super) const fn low(&self) -> u32 {
+        self.head >> LOW_SHIFT & ((1 << LOW_KEYS) - 1)
+    }
+
+    #[inline(always)]
+    pub(super) const fn len(&self) -> usize {
+        Head::new(self.head).len
+    }
+
+    #[inline(always)]
+    pub(super) fn keys(&self) -> &'a [u32] {
+        self.words
+            .get(HEADER..HEADER + self.len())
+            .unwrap_or_default()
+    }
+
+    /// Also for a place at which there is none: then anything.
+    #[inline(always)]
+    pub(super) fn key(&self, at: usize) -> u32 {
+        self.words.get(HEADER + at).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    pub(super) fn reference(&self, at: usize) -> u32 {
+        let start = HEADER + Head::new(self.head).capacity;
+        self.words.get(start + at).copied().unwrap_or_default()
+    }
+}
+
 #[derive(Copy, Clone)]
 struct Head {
     len: usize,
@@ -75,8 +117,17 @@ impl Head {
         }
     }
 
-    const fn word(self) -> u32 {
-        self.len as u32 | (self.capacity as u32) << 8
+    /// Into a block whose keys are there.
+    fn put(self, block: &mut [u32]) {
+        let keys = block
+            .iter()
+            .skip(HEADER)
+            .take(self.len.min(LOW_KEYS as usize));
+        let low = keys.filter(|&&key| key < LOW_KEYS);
+        let low = low.fold(0, |low, key| low | 1 << key);
+        if let Some(word) = block.first_mut() {
+            *word = self.len as u32 | (self.capacity as u32) << 8 | low << LOW_SHIFT;
+        }
     }
 }
 
@@ -102,11 +153,7 @@ pub(super) fn lower(mut words: &[u32], key: u32) -> usize {
             _ => words = low,
         }
     }
-    before
-        + words
-            .iter()
-            .map(|&word| usize::from(word < key))
-            .sum::<usize>()
+    before + words.iter().map(|&word| u32::from(word < key)).sum::<u32>() as usize
 }
 
 /// How many entries of a block have lesser keys.
@@ -147,11 +194,11 @@ impl Store {
     pub(super) fn new_run<const W: usize>(&mut self, tag: u32, entry: [u32; W]) -> u32 {
         let (run, capacity) = self.block_for::<W>(1);
         let block = self.arena.block_mut(run);
-        if let [head, tag_word, ..] = block {
-            *head = Head { len: 1, capacity }.word();
-            *tag_word = tag;
+        if let Some(word) = block.get_mut(TAG) {
+            *word = tag;
         }
         write(block, 0, capacity, &entry);
+        Head { len: 1, capacity }.put(block);
         run
     }
 
@@ -294,20 +341,14 @@ impl Store {
 
     /// The first entries, those that lie side by side. Not to be asked of an empty run.
     #[inline(always)]
-    pub(super) fn front(&self, run: u32) -> Chunk<'_> {
+    pub(super) fn front(&self, run: u32) -> Edges<'_> {
         let mut words = self.arena.block(run);
         let mut head = words.first().copied().unwrap_or_default();
         if head & IN_PAGES != 0 {
             words = self.first_page(words);
             head = words.first().copied().unwrap_or_default();
         }
-        let Head { len, capacity } = Head::new(head);
-        Chunk {
-            words,
-            at: 0,
-            len,
-            capacity,
-        }
+        Edges { words, head }
     }
 
     #[inline(never)]
@@ -439,12 +480,11 @@ impl Store {
             let moved = PAGE - keep;
             self.arena.copy((block, start + keep), (new, start), moved);
         }
-        if let [head, tag, ..] = self.arena.block_mut(new) {
-            (*head, *tag) = (new_head.word(), 0);
-        }
+        self.arena.set(new, TAG, 0);
+        new_head.put(self.arena.block_mut(new));
         let mut old_head = full;
         old_head.len = keep;
-        self.arena.set(block, 0, old_head.word());
+        old_head.put(self.arena.block_mut(block));
         if at < keep || keep < PAGE && at == keep {
             insert_at(self.arena.block_mut(block), at, old_head, &entry);
         } else {
@@ -496,14 +536,9 @@ impl Store {
             );
         }
         let tag = self.tag(run);
-        if let [head_word, tag_word, ..] = self.arena.block_mut(new) {
-            *head_word = Head {
-                len: head.len,
-                capacity,
-            }
-            .word();
-            *tag_word = tag;
-        }
+        self.arena.set(new, TAG, tag);
+        let len = head.len;
+        Head { len, capacity }.put(self.arena.block_mut(new));
         self.arena.free(run);
         new
     }
@@ -566,7 +601,7 @@ impl Store {
                     .copy((from, start), (to, start + to_head.len), from_head.len);
             }
             to_head.len += from_head.len;
-            self.arena.set(to, 0, to_head.word());
+            to_head.put(self.arena.block_mut(to));
             self.arena.free(from);
             if let Some(directory) = self.directories.get_mut(number) {
                 directory.first.remove(left + 1);
@@ -637,9 +672,7 @@ fn insert_at<const W: usize>(block: &mut [u32], at: usize, mut head: Head, entry
     }
     write(block, at, head.capacity, entry);
     head.len += 1;
-    if let Some(word) = block.first_mut() {
-        *word = head.word();
-    }
+    head.put(block);
 }
 
 fn remove_at<const W: usize>(block: &mut [u32], at: usize, mut head: Head) {
@@ -650,9 +683,7 @@ fn remove_at<const W: usize>(block: &mut [u32], at: usize, mut head: Head) {
         }
     }
     head.len -= 1;
-    if let Some(word) = block.first_mut() {
-        *word = head.word();
-    }
+    head.put(block);
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ const VALUE: u32 = 1 << 31;
 const NODE: u32 = 0;
 const LIST: u32 = 1 << 29;
 const TAIL: u32 = 2 << 29;
+/// A tail whose key is a level or `+`.
+const LEVEL_TAIL: u32 = 3 << 29;
 const ADDRESS: u32 = (1 << 29) - 1;
 /// The part of a value that lists are sorted by.
 pub(super) const NUMBER: u32 = (1 << 29) - 1;
@@ -56,9 +58,15 @@ pub(super) const fn kind(reference: u32) -> Kind {
     let address = reference & ADDRESS;
     match reference & !ADDRESS {
         LIST => Kind::List(address),
-        TAIL => Kind::Tail(address),
+        TAIL | LEVEL_TAIL => Kind::Tail(address),
         _ => Kind::Node(address),
     }
+}
+
+/// Of the reference to a tail: whether its key is a level or `+`.
+#[inline(always)]
+pub(super) const fn is_level_tail(reference: u32) -> bool {
+    reference >> 29 == LEVEL_TAIL >> 29
 }
 
 pub(super) const fn value(value: u32) -> u32 {
@@ -267,7 +275,8 @@ impl Tree {
         let tail = self.store.arena.alloc(2);
         self.store.arena.set(tail, 0, key);
         self.store.arena.set(tail, 1, value);
-        TAIL | tail
+        let kind = if key < key::SINGLE { TAIL } else { LEVEL_TAIL };
+        kind | tail
     }
 
     /// Key and value of a tail.

@@ -4,9 +4,9 @@
 
 use alloc::vec::Vec;
 
-use super::levels::Cut;
 use super::run::lower;
-use super::tree::{Kind, NUMBER, Tree, key, kind};
+use super::topic::{Short, Topic, UNKNOWN};
+use super::tree::{Kind, NUMBER, Tree, is_level_tail, key, kind};
 use crate::topic::TopicName;
 
 /// What a match gives: the words of a list, column by column, or a value.
@@ -16,102 +16,10 @@ pub(super) enum Found<'a> {
     List([&'a [u32]; 3]),
 }
 
-/// A level of the topic that no filter has.
-const UNKNOWN: u32 = u32::MAX;
-/// Levels that are kept, and frames that wait, without an allocation.
-const INLINE: usize = 16;
-/// Levels that are looked up at once: their cache misses overlap.
-const AHEAD: usize = 8;
-
-/// A list that allocates only when it becomes long.
-struct Short<T> {
-    inline: [T; INLINE],
-    more: Vec<T>,
-    len: usize,
-}
-
-impl<T: Copy> Short<T> {
-    fn new(filler: T) -> Self {
-        Self {
-            inline: [filler; INLINE],
-            more: Vec::new(),
-            len: 0,
-        }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, value: T) {
-        match self.inline.get_mut(self.len) {
-            Some(slot) => *slot = value,
-            None => self.more.push(value),
-        }
-        self.len += 1;
-    }
-
-    #[inline(always)]
-    fn pop(&mut self) -> Option<T> {
-        self.len = self.len.checked_sub(1)?;
-        match self.inline.get(self.len) {
-            Some(value) => Some(*value),
-            None => self.more.pop(),
-        }
-    }
-
-    #[inline(always)]
-    fn get(&self, at: usize) -> Option<T> {
-        if at >= self.len {
-            return None;
-        }
-        match self.inline.get(at) {
-            Some(value) => Some(*value),
-            None => self.more.get(at - INLINE).copied(),
-        }
-    }
-}
-
-/// The levels of a topic as keys, looked up when they are needed first.
-struct Topic<'a> {
-    rest: Cut<'a>,
-    keys: Short<u32>,
-    /// Wildcards at the first level do not match it [MQTT-4.7.2-1].
-    is_reserved: bool,
-}
-
-impl<'a> Topic<'a> {
-    fn new(name: &'a TopicName<'_>) -> Self {
-        let text = name.as_str().as_bytes();
-        Self {
-            rest: Cut::new(text),
-            keys: Short::new(0),
-            is_reserved: text.first() == Some(&b'$'),
-        }
-    }
-
-    /// The key of a level; `None` behind the last one.
-    #[inline(always)]
-    fn level(&mut self, tree: &Tree, depth: usize) -> Option<u32> {
-        if depth >= self.keys.len {
-            self.look_ahead(tree);
-        }
-        self.keys.get(depth)
-    }
-
-    #[inline(never)]
-    fn look_ahead(&mut self, tree: &Tree) {
-        for _ in 0..AHEAD {
-            let Some(level) = self.rest.next(&tree.levels) else {
-                break;
-            };
-            let key = tree.levels.find_sought(&tree.store.arena, &level);
-            self.keys.push(key.unwrap_or(UNKNOWN));
-        }
-    }
-}
-
 /// The next thing to do: to look at what a reference leads to.
 #[derive(Copy, Clone)]
-struct Frame {
-    reference: u32,
+pub(super) struct Frame {
+    pub(super) reference: u32,
     /// How many levels lead there (17 bits), whether the last was a `+`, and perhaps a key: then it is about what stands
     /// in the reference itself, from this key on, since what follows has its own frames.
     at: u32,
@@ -121,9 +29,13 @@ struct Frame {
 
 const ANY: u32 = 1 << 17;
 const OWN_SHIFT: u32 = 18;
+/// Frames that wait without an allocation.
+const INLINE: usize = 16;
+/// So many waiting frames are looked at side by side.
+const WIDE: usize = 8;
 
 impl Frame {
-    const fn new(reference: u32, depth: u32, is_any: bool) -> Self {
+    pub(super) const fn new(reference: u32, depth: u32, is_any: bool) -> Self {
         let any = if is_any { ANY } else { 0 };
         Self {
             reference,
@@ -137,7 +49,7 @@ impl Frame {
         Self { at, from, ..self }
     }
 
-    const fn depth(self) -> u32 {
+    pub(super) const fn depth(self) -> u32 {
         self.at & (ANY - 1)
     }
 
@@ -220,49 +132,12 @@ impl MatchCursor {
 struct Walk<'t> {
     tree: &'t Tree,
     topic: Topic<'t>,
-    frames: Short<Frame>,
+    frames: Short<Frame, INLINE>,
     choices: Choices,
 }
 
 impl Tree {
-    /// Visits all that matches. The first argument of `visit` is whether these are groups.
-    #[inline]
-    pub(super) fn walk(&self, name: &TopicName<'_>, visit: &mut impl FnMut(bool, Found<'_>)) {
-        let mut walk = Walk::new(self, name);
-        walk.begin();
-        walk.run::<false>(usize::MAX, visit);
-    }
-
-    /// The same for some topics, a node of each by turns: their cache misses overlap. The first argument of `visit` is the
-    /// position of the topic.
-    pub(super) fn walk_batch(
-        &self,
-        names: &[TopicName<'_>],
-        visit: &mut impl FnMut(usize, bool, Found<'_>),
-    ) {
-        let start = |name| {
-            let mut walk = Walk::new(self, name);
-            walk.topic.look_ahead(self);
-            walk.begin();
-            let next = walk.frames.pop();
-            (walk, next)
-        };
-        let mut walks: Vec<_> = names.iter().map(start).collect();
-        let mut going = true;
-        while going {
-            going = false;
-            for (at, (walk, next)) in walks.iter_mut().enumerate() {
-                let Some(frame) = next.take() else {
-                    continue;
-                };
-                let step = walk.step::<false>(frame, &mut |groups, found| visit(at, groups, found));
-                *next = step.or_else(|| walk.frames.pop());
-                going |= next.is_some();
-            }
-        }
-    }
-
-    /// The same for a part; `true` at the end.
+    /// Visits a part of all that matches; `true` at the end.
     pub(super) fn walk_some(
         &self,
         name: &TopicName<'_>,
@@ -276,7 +151,7 @@ impl Tree {
             Stopped::At { choices, at, from } => walk.resume(&choices, at, from),
             Stopped::End => return true,
         }
-        if let Some(next) = walk.run::<true>(steps.max(1), visit) {
+        if let Some(next) = walk.run(steps.max(1), visit) {
             walk.choices.set_last(&next);
             cursor.0 = Stopped::At {
                 choices: walk.choices,
@@ -297,6 +172,130 @@ impl Tree {
                 (inner == key).then_some(value)
             }
             Kind::List(_) | Kind::Value(_) => None,
+        }
+    }
+}
+
+/// What a node leads to: by the level itself, by `+` (0: nothing), and back to a key of its own, from an entry on.
+#[derive(Copy, Clone, Default)]
+pub(super) struct Next {
+    pub(super) exact: u32,
+    pub(super) any: u32,
+    unfinished: Option<(u32, u32)>,
+}
+
+impl Tree {
+    /// What leads no further.
+    #[inline(always)]
+    pub(super) fn leaf(
+        &self,
+        topic: &mut Topic<'_>,
+        reference: u32,
+        depth: u32,
+        visit: &mut impl FnMut(bool, Found<'_>),
+    ) {
+        let depth = depth as usize;
+        let level = topic.level(self, depth);
+        match kind(reference) {
+            Kind::Value(value) => {
+                if level.is_none() {
+                    visit(false, Found::Value(value));
+                }
+            }
+            Kind::Tail(tail) => {
+                // Often the number of levels alone tells that there is no match.
+                let of_level = is_level_tail(reference);
+                if of_level && (level.is_none() || !topic.is_end(self, depth + 1)) {
+                    return;
+                }
+                let (inner, value) = self.tail(tail);
+                let matches = match inner {
+                    key::MULTI | key::MULTI_GROUPS => true,
+                    key::OWN | key::OWN_GROUPS => level.is_none(),
+                    key::SINGLE => true,
+                    _ => level == Some(inner),
+                };
+                if let (true, Kind::Value(value)) = (matches, kind(value)) {
+                    visit(is_groups(inner), Found::Value(value));
+                }
+            }
+            Kind::Node(_) | Kind::List(_) => {}
+        }
+    }
+
+    /// Gives what stands in a node itself, and looks up what follows.
+    #[inline(always)]
+    pub(super) fn node<const PARTS: bool>(
+        &self,
+        topic: &mut Topic<'_>,
+        run: u32,
+        depth: u32,
+        visit: &mut impl FnMut(bool, Found<'_>),
+    ) -> Next {
+        let edges = self.store.front(run);
+        let level = topic.level(self, depth as usize);
+        let low = edges.low();
+        let mut any = 0;
+        let mut special = 0;
+        let mut unfinished = None;
+        if low & !(1 << key::SINGLE) != 0 {
+            for at in 0..edges.len() {
+                let key = edges.key(at);
+                if key > key::SINGLE {
+                    break;
+                }
+                special += 1;
+                let applies = match key {
+                    key::OWN | key::OWN_GROUPS => level.is_none(),
+                    _ => depth > 0 || !topic.is_reserved,
+                };
+                if !applies {
+                    continue;
+                }
+                let reference = edges.reference(at);
+                if key == key::SINGLE {
+                    any = reference;
+                } else if unfinished.is_none() {
+                    let from = give::<PARTS>(self, key, reference, 0, visit);
+                    unfinished = from.map(|from| (key, from));
+                }
+            }
+        } else if low != 0 {
+            special = 1;
+            if depth > 0 || !topic.is_reserved {
+                any = edges.reference(0);
+            }
+        }
+        let Some(level) = level else {
+            let (exact, any) = (0, 0);
+            return Next {
+                exact,
+                any,
+                unfinished,
+            };
+        };
+        let len = edges.len();
+        let at = if len <= special + 1 || edges.key(special) >= level {
+            special
+        } else {
+            let levels = edges.keys().get(special..).unwrap_or_default();
+            special + lower(levels, level)
+        };
+        let exact = if at < len {
+            if edges.key(at) == level {
+                edges.reference(at)
+            } else {
+                0
+            }
+        } else if level != UNKNOWN && self.store.is_in_pages(run) {
+            self.edge_of(run, level).unwrap_or_default()
+        } else {
+            0
+        };
+        Next {
+            exact,
+            any,
+            unfinished,
         }
     }
 }
@@ -381,23 +380,17 @@ impl<'t> Walk<'t> {
 
     /// At most so many steps; gives the frame that is next, if there is one.
     ///
-    /// What comes after `+` waits, the rest is gone on with at once. `PARTS`: for walks that may stop.
+    /// What comes after `+` is gone on with at once, the rest waits.
     #[inline(always)]
-    fn run<const PARTS: bool>(
-        &mut self,
-        mut steps: usize,
-        visit: &mut impl FnMut(bool, Found<'_>),
-    ) -> Option<Frame> {
+    fn run(&mut self, mut steps: usize, visit: &mut impl FnMut(bool, Found<'_>)) -> Option<Frame> {
         let mut next = self.frames.pop();
         while let Some(frame) = next {
-            if PARTS {
-                if steps == 0 {
-                    return Some(frame);
-                }
-                steps -= 1;
-                self.choices.set_last(&frame);
+            if steps == 0 {
+                return Some(frame);
             }
-            next = self.step::<PARTS>(frame, visit);
+            steps -= 1;
+            self.choices.set_last(&frame);
+            next = self.step(frame, visit);
             if next.is_none() {
                 next = self.frames.pop();
             }
@@ -407,131 +400,53 @@ impl<'t> Walk<'t> {
 
     /// Looks at one reference; gives the one that comes next, if it leads on.
     #[inline(always)]
-    fn step<const PARTS: bool>(
-        &mut self,
-        frame: Frame,
-        visit: &mut impl FnMut(bool, Found<'_>),
-    ) -> Option<Frame> {
+    fn step(&mut self, frame: Frame, visit: &mut impl FnMut(bool, Found<'_>)) -> Option<Frame> {
         match kind(frame.reference) {
-            _ if PARTS && frame.own().is_some() => self.own(frame, visit),
-            Kind::Node(run) => self.node::<PARTS>(frame, run, visit),
-            Kind::List(_) => self.list::<PARTS>(frame, visit),
-            leaf => {
-                self.leaf(leaf, frame.depth() as usize, visit);
+            _ if frame.own().is_some() => self.own(frame, visit),
+            Kind::Node(run) => self.node(frame, run, visit),
+            Kind::List(_) => self.list(frame, visit),
+            Kind::Value(_) | Kind::Tail(_) => {
+                self.tree
+                    .leaf(&mut self.topic, frame.reference, frame.depth(), visit);
                 None
             }
         }
     }
 
-    /// What leads no further.
     #[inline(always)]
-    fn leaf(&mut self, leaf: Kind, depth: usize, visit: &mut impl FnMut(bool, Found<'_>)) {
-        let level = self.topic.level(self.tree, depth);
-        match leaf {
-            Kind::Value(value) => {
-                if level.is_none() {
-                    visit(false, Found::Value(value));
-                }
-            }
-            Kind::Tail(tail) => {
-                let (inner, value) = self.tree.tail(tail);
-                let matches = match inner {
-                    key::MULTI | key::MULTI_GROUPS => true,
-                    key::OWN | key::OWN_GROUPS => level.is_none(),
-                    key::SINGLE => level.is_some() && self.is_end(depth + 1),
-                    _ => level == Some(inner) && self.is_end(depth + 1),
-                };
-                if let (true, Kind::Value(value)) = (matches, kind(value)) {
-                    visit(is_groups(inner), Found::Value(value));
-                }
-            }
-            Kind::Node(_) | Kind::List(_) => {}
-        }
-    }
-
-    #[inline(always)]
-    fn is_end(&mut self, depth: usize) -> bool {
-        self.topic.level(self.tree, depth).is_none()
-    }
-
-    #[inline(always)]
-    fn list<const PARTS: bool>(
-        &mut self,
-        frame: Frame,
-        visit: &mut impl FnMut(bool, Found<'_>),
-    ) -> Option<Frame> {
-        if !self.is_end(frame.depth() as usize) {
+    fn list(&mut self, frame: Frame, visit: &mut impl FnMut(bool, Found<'_>)) -> Option<Frame> {
+        if !self.topic.is_end(self.tree, frame.depth() as usize) {
             return None;
         }
-        let from = give::<PARTS>(self.tree, key::OWN, frame.reference, 0, visit)?;
+        let from = give::<true>(self.tree, key::OWN, frame.reference, 0, visit)?;
         Some(frame.with_own(key::OWN, from))
     }
 
     #[inline(always)]
-    fn node<const PARTS: bool>(
+    fn node(
         &mut self,
         frame: Frame,
         run: u32,
         visit: &mut impl FnMut(bool, Found<'_>),
     ) -> Option<Frame> {
-        let tree = self.tree;
         let depth = frame.depth();
-        let edges = tree.store.front(run);
-        let (keys, references) = (edges.column(0), edges.column(1));
-        let level = self.topic.level(tree, depth as usize);
-        let mut any = None;
-        let mut special = 0;
-        let mut unfinished = None;
-        for (&key, &reference) in keys.iter().zip(references) {
-            if key > key::SINGLE {
-                break;
-            }
-            special += 1;
-            let applies = match key {
-                key::OWN | key::OWN_GROUPS => level.is_none(),
-                _ => depth > 0 || !self.topic.is_reserved,
-            };
-            if !applies {
-                continue;
-            }
-            if key == key::SINGLE {
-                any = Some(reference);
-            } else if unfinished.is_none() {
-                let from = give::<PARTS>(tree, key, reference, 0, visit);
-                unfinished = from.map(|from| frame.with_own(key, from));
+        let Next {
+            exact,
+            any,
+            unfinished,
+        } = self.tree.node::<true>(&mut self.topic, run, depth, visit);
+        let some = |reference, is_any| {
+            let frame = Frame::new(reference, depth + 1, is_any);
+            Some(frame).filter(|_| reference != 0)
+        };
+        let unfinished = unfinished.map(|(key, from)| frame.with_own(key, from));
+        let mut next = some(exact, false);
+        for first in [some(any, true), unfinished].into_iter().flatten() {
+            if let Some(later) = next.replace(first) {
+                self.frames.push(later);
             }
         }
-        let Some(level) = level else {
-            return unfinished;
-        };
-        let levels = keys.get(special..).unwrap_or_default();
-        let at = match levels.first() {
-            Some(&first) if first >= level => special,
-            _ => special + lower(levels, level),
-        };
-        let exact = match (keys.get(at), references.get(at)) {
-            (Some(&key), Some(&reference)) => (key == level).then_some(reference),
-            _ if level != UNKNOWN && tree.store.is_in_pages(run) => tree.edge_of(run, level),
-            _ => None,
-        };
-        let exact = exact.map(|exact| Frame::new(exact, depth + 1, false));
-        match any.map(kind) {
-            None if unfinished.is_none() => exact,
-            Some(leaf @ (Kind::Value(_) | Kind::Tail(_))) if unfinished.is_none() => {
-                self.leaf(leaf, depth as usize + 1, visit);
-                exact
-            }
-            _ => {
-                let mut next = exact;
-                let any = any.map(|any| Frame::new(any, depth + 1, true));
-                for first in [any, unfinished].into_iter().flatten() {
-                    if let Some(later) = next.replace(first) {
-                        self.frames.push(later);
-                    }
-                }
-                next
-            }
-        }
+        next
     }
 
     /// What stands in a reference itself, from a key and an entry on; up to the end of a page.
@@ -539,7 +454,7 @@ impl<'t> Walk<'t> {
     fn own(&mut self, frame: Frame, visit: &mut impl FnMut(bool, Found<'_>)) -> Option<Frame> {
         let tree = self.tree;
         let hidden = frame.depth() == 0 && self.topic.is_reserved;
-        let is_end = self.is_end(frame.depth() as usize);
+        let is_end = self.topic.is_end(self.tree, frame.depth() as usize);
         let start = frame.own().unwrap_or_default();
         let mut from = frame.from;
         for key in start..=key::MULTI_GROUPS {
@@ -569,7 +484,7 @@ const fn is_groups(key: u32) -> bool {
 
 /// Gives a value, or the entries of a list from one on, in `PARTS` a page of them; the next one, if there are more.
 #[inline(always)]
-fn give<const PARTS: bool>(
+pub(super) fn give<const PARTS: bool>(
     tree: &Tree,
     key: u32,
     reference: u32,
