@@ -140,10 +140,10 @@ impl Tree {
         }
         for &reference in references {
             if let Kind::Node(run) = kind(reference) {
-                let next = self.store.front(run).column(1);
+                let next = self.store.front(run);
                 if next.len() <= most {
-                    for &reference in next {
-                        sum = sum.wrapping_add(one(reference));
+                    for at in 0..next.len() {
+                        sum = sum.wrapping_add(one(next.reference(at)));
                     }
                 }
             }
@@ -376,10 +376,7 @@ impl<'t> Search<'t> {
             Kind::Node(run) => {
                 // Only what ends here.
                 let front = self.tree.store.front(run);
-                let (first, value) = (front.column(0).first(), front.column(1).first());
-                if let (Some(&key::OWN), Some(Kind::Value(value))) =
-                    (first, value.map(|&v| kind(v)))
-                {
+                if let (key::OWN, Kind::Value(value)) = (front.key(0), kind(front.reference(0))) {
                     visit(self.found([key, key::OWN], value));
                 }
             }

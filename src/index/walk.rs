@@ -31,8 +31,6 @@ const ANY: u32 = 1 << 17;
 const OWN_SHIFT: u32 = 18;
 /// Frames that wait without an allocation.
 const INLINE: usize = 16;
-/// So many waiting frames are looked at side by side.
-const WIDE: usize = 8;
 
 impl Frame {
     pub(super) const fn new(reference: u32, depth: u32, is_any: bool) -> Self {
@@ -281,13 +279,10 @@ impl Tree {
             let levels = edges.keys().get(special..).unwrap_or_default();
             special + lower(levels, level)
         };
-        let exact = if at < len {
-            if edges.key(at) == level {
-                edges.reference(at)
-            } else {
-                0
-            }
-        } else if level != UNKNOWN && self.store.is_in_pages(run) {
+        let exact = if at < len && edges.key(at) == level {
+            edges.reference(at)
+        } else if at + 1 >= len && level != UNKNOWN && self.store.is_in_pages(run) {
+            // Not in the first page, then perhaps in another.
             self.edge_of(run, level).unwrap_or_default()
         } else {
             0
