@@ -1,17 +1,19 @@
 //! Decoding and encoding take no memory but the caller's, and a message no more than what keeps it.
 #![allow(unsafe_code)] // a global allocator cannot be written without
 
+#[allow(dead_code)] // what only other tests use
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "support/generate.rs"]
 mod generate;
 #[path = "support/samples.rs"]
 mod samples;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::hint::black_box;
 
+use counting::{allocations, held_since, in_use, peak};
 use generate::with_packet;
 use proptest::prelude::RngCore;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -23,70 +25,6 @@ use sansio_mqtt::{
     Session, SharedGroup, Subscriber, SubscriberId, SubscriptionOptions, TopicFilter, TopicName,
     Version,
 };
-
-thread_local! {
-    /// Allocations of this thread: other tests and the harness run on threads of their own.
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-    /// Bytes that this thread has allocated and not freed, and the most there were.
-    static IN_USE: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-fn count(size: usize) {
-    COUNT.with(|count| count.set(count.get() + 1));
-    IN_USE.with(|in_use| in_use.set(in_use.get() + size));
-    PEAK.with(|peak| peak.set(peak.get().max(IN_USE.with(Cell::get))));
-}
-
-fn discount(size: usize) {
-    // What another thread allocated may be freed here.
-    IN_USE.with(|in_use| in_use.set(in_use.get().saturating_sub(size)));
-}
-
-// Safety: everything is handed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both exist while the one is copied to the other.
-        count(size);
-        discount(layout.size());
-        unsafe { System.realloc(memory, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        discount(layout.size());
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What `work` gives, and how often it allocated.
-fn allocations<R>(work: impl FnOnce() -> R) -> (R, usize) {
-    let before = COUNT.with(Cell::get);
-    let result = black_box(work());
-    (result, COUNT.with(Cell::get) - before)
-}
-
-/// The most bytes that `work` had at one time.
-fn peak(work: impl FnOnce()) -> usize {
-    let before = IN_USE.with(Cell::get);
-    PEAK.with(|peak| peak.set(before));
-    work();
-    PEAK.with(Cell::get) - before
-}
 
 /// Takes text and keeps nothing.
 struct Nowhere;
@@ -485,9 +423,9 @@ fn messages_in_a_steady_state() {
 
 /// Both sides and their sessions, and the bytes that they hold.
 fn held(work: impl FnOnce() -> (ClientConnection, ServerConnection)) -> (usize, Quiet) {
-    let before = IN_USE.with(Cell::get);
+    let before = in_use();
     let (client, server) = work();
-    (IN_USE.with(Cell::get) - before, Quiet { client, server })
+    (held_since(before), Quiet { client, server })
 }
 
 struct Quiet {
@@ -526,7 +464,7 @@ fn traffic(
     busy: &mut usize,
 ) -> (ClientConnection, ServerConnection) {
     let mut now = Instant::ZERO;
-    let start = IN_USE.with(Cell::get);
+    let start = in_use();
     for round in 0..rounds {
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
             let message = Message::new("topic", &[7; 100]).expect("message");
@@ -541,7 +479,7 @@ fn traffic(
                 .expect("UNSUBSCRIBE");
         }
     }
-    *busy = (*busy).max(IN_USE.with(Cell::get) - start);
+    *busy = (*busy).max(held_since(start));
     for ping in [false, true] {
         if ping {
             now = client.poll_timeout().expect("keep alive");
@@ -601,7 +539,7 @@ fn an_idle_connection_that_was_resumed_holds_no_memory() {
         keep_alive: 60,
         ..Connect::new(Version::V311, "c")
     };
-    let before = IN_USE.with(Cell::get);
+    let before = in_use();
     let mut session = Session::new();
     let mut client = None;
     for connack in [[0x20, 2, 0, 0], [0x20, 2, 1, 0]] {
@@ -631,7 +569,7 @@ fn an_idle_connection_that_was_resumed_holds_no_memory() {
     let event = client.receive(now, &mut &[0x40, 2, 0, 1][..]);
     assert!(matches!(event, Some(ClientEvent::Published { .. })));
     drop(event);
-    assert!(IN_USE.with(Cell::get) > before);
+    assert!(in_use() > before);
     let now = client.poll_timeout().expect("keep alive");
     client.handle_timeout(now);
     let mut bytes = Vec::new();
@@ -639,7 +577,7 @@ fn an_idle_connection_that_was_resumed_holds_no_memory() {
     assert_eq!(bytes, [0xc0, 0]);
     drop(bytes);
     assert!(client.receive(now, &mut &[0xd0, 0][..]).is_none());
-    assert_eq!(IN_USE.with(Cell::get) - before, 0);
+    assert_eq!(held_since(before), 0);
 }
 
 /// To pick a member allocates nothing, whoever can take the message; and a group knows what it holds.
@@ -648,13 +586,13 @@ fn a_pick() {
     let filter = TopicFilter::new(Version::V5, "$share/workers/jobs/#").unwrap();
     let topic = TopicName::new("jobs/7").unwrap();
     for members in [1, 10, 17, 1000, 20_000] {
-        let before = IN_USE.with(Cell::get);
+        let before = in_use();
         let mut group = SharedGroup::new(&filter, 1).unwrap();
         for number in 0..members {
             let id = SubscriberId::new(number * 7);
             group.add(Subscriber::new(id, SubscriptionOptions::default()));
         }
-        let held = IN_USE.with(Cell::get) - before;
+        let held = held_since(before);
         let known = group.heap_bytes();
         assert!(
             known.abs_diff(held) <= held / 4 + 100,

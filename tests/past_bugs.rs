@@ -1,62 +1,17 @@
 //! Bugs that other implementations had, where only memory or every state shows them.
 #![allow(unsafe_code)] // a global allocator cannot be written without
 
+#[allow(dead_code)] // what only other tests use
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "support/samples.rs"]
 mod samples;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
+use counting::{held_since, in_use};
 use samples::samples;
 use sansio_mqtt::*;
-
-thread_local! {
-    /// Bytes that this thread holds.
-    static HELD: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-fn add(size: usize) {
-    HELD.with(|held| held.set(held.get().wrapping_add(size)));
-}
-
-fn take(size: usize) {
-    HELD.with(|held| held.set(held.get().wrapping_sub(size)));
-}
-
-// Safety: everything is handed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        add(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        add(layout.size());
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        add(size);
-        take(layout.size());
-        unsafe { System.realloc(memory, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        take(layout.size());
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Bytes that are held since `before`.
-fn held_since(before: usize) -> usize {
-    HELD.with(Cell::get).wrapping_sub(before)
-}
 
 const VERSIONS: [Version; 2] = [Version::V311, Version::V5];
 const NOW: Instant = Instant::ZERO;
@@ -175,7 +130,7 @@ fn qos_2_receiver() {
                 drop(sent);
                 // The second comes into a list, which is there from then on.
                 if n == 1 {
-                    before = HELD.with(Cell::get);
+                    before = in_use();
                 }
             }
             assert_eq!((events, pubrecs), (1, 1_000));
@@ -216,7 +171,7 @@ fn flood_without_reading() {
                 let options = Options::new().with_maximum_reply_bytes(limit);
                 let mut end = End::opened(role, version, options, &[]);
                 let flood = kind.repeat(100_000);
-                let before = HELD.with(Cell::get);
+                let before = in_use();
                 let mut input = &flood[..];
                 end.give(&mut input);
                 assert!(!input.is_empty());
@@ -250,7 +205,7 @@ fn before_connect() {
         // One byte at a time, and none of them buys time.
         let connect = encoded(version, Connect::new(version, "client"));
         let mut server = ServerConnection::new(NOW, options.clone());
-        let before = HELD.with(Cell::get);
+        let before = in_use();
         for have in 0..connect.len() {
             let at = Instant::from_millis(have as u64 * 100);
             let mut input = &connect[..have];
@@ -271,7 +226,7 @@ fn before_connect() {
             let Some(reason) = ReasonCode::from_u8(code) else {
                 continue;
             };
-            let before = HELD.with(Cell::get);
+            let before = in_use();
             let mut server = ServerConnection::new(NOW, options.clone());
             assert!(server.receive(NOW, &mut &connect[..]).is_some());
             let refused = server.refuse(NOW, &Connack::new(reason));

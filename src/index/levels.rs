@@ -29,6 +29,9 @@ const FULL: u32 = 104;
 const MERGE: u32 = 64;
 const CROWDED: u32 = 1 << 31;
 
+/// Where no page is: an address with nothing behind it.
+const NOWHERE: u32 = u32::MAX;
+
 pub(super) struct Levels {
     seed: u64,
     /// Pages by the first bits of the hash, as many as `bits`.
@@ -200,7 +203,7 @@ impl Levels {
     #[inline(always)]
     fn page(&self, hash: u32) -> u32 {
         let at = hash.checked_shr(32 - self.bits).unwrap_or(0);
-        self.directory.get(at as usize).copied().unwrap_or_default()
+        self.directory.get(at as usize).copied().unwrap_or(NOWHERE)
     }
 
     /// The level with this text.
