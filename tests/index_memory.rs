@@ -375,7 +375,6 @@ fn retained_topics_come_and_go() {
         }
         let real = held_since(before);
         let told = store.heap_bytes();
-        println!("{expiring} of 30,000 expire: {real} bytes, told {told}");
         // Maps are told of without their nodes.
         let room = 200 + real / 100 + 80 * expiring as usize;
         assert!(real.abs_diff(told) <= room, "{real} bytes, told {told}");

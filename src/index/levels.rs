@@ -393,8 +393,9 @@ impl Levels {
         let depth = arena.word(page, DEPTH);
         if depth == self.bits {
             self.bits += 1;
-            let double = |&page: &u32| [page, page];
-            self.directory = self.directory.iter().flat_map(double).collect();
+            let mut directory = Vec::with_capacity(2 * self.directory.len());
+            directory.extend(self.directory.iter().flat_map(|&page| [page, page]));
+            self.directory = directory;
         }
         let halves = [new_page(arena, depth + 1), new_page(arena, depth + 1)];
         let places = self.places(hash, depth);
