@@ -43,6 +43,7 @@
 
 extern crate alloc;
 
+mod broker;
 mod client;
 mod connection;
 mod display;
@@ -56,6 +57,8 @@ mod property;
 mod reason;
 mod server;
 mod session;
+#[allow(clippy::cast_possible_truncation)] // there are no more values than numbers
+mod slab;
 mod time;
 mod topic;
 mod types;
@@ -66,6 +69,10 @@ mod with_arbitrary;
 #[cfg(feature = "serde")]
 mod with_serde;
 
+pub use broker::{
+    Admission, AnswerError, AnswerErrorReason, Broker, BrokerEvent, BrokerOptions, ConnectionId,
+    Counters, Question, QuestionToken, SharedPick, SlowConsumer, Verdict,
+};
 pub use client::{ClientConnection, ClientEvent, ConnectError};
 pub use connection::{
     AckToken, AcknowledgeError, CloseCause, Closed, Incoming, IncomingHead, PayloadWanted,

@@ -15,9 +15,9 @@ use crate::message::Message;
 use crate::options::Options;
 use crate::packet::{Auth, Disconnect, Packet, Publish, Subscribe};
 use crate::reason::ReasonCode;
-use crate::session::{Change, PublishError, PublishErrorReason, PublishHandle, Session};
+use crate::session::{Change, Dropped, PublishError, PublishErrorReason, PublishHandle, Session};
 use crate::time::Instant;
-use crate::types::{PacketId, Role, Version};
+use crate::types::{PacketId, QoS, Role, Version};
 use crate::violation::Violation;
 
 /// The server's side of one connection, from the first byte to the end of the transport.
@@ -406,6 +406,36 @@ impl ServerConnection {
     #[must_use]
     pub fn send_quota(&self) -> u16 {
         self.core.send_quota()
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) has something to give, nearly.
+    pub(crate) fn has_output(&self) -> bool {
+        self.core.has_output()
+    }
+
+    /// The highest QoS that CONNACK promised.
+    pub(crate) fn maximum_qos(&self) -> QoS {
+        self.core.peer.features.maximum_qos
+    }
+
+    /// The bounds of a connection that is not accepted yet.
+    pub(crate) fn set_options(&mut self, options: Options) {
+        self.core.set_options(options);
+    }
+
+    /// That the client was not listened to is not its fault.
+    pub(crate) fn forgive_silence(&mut self, now: Instant) {
+        self.core.heard(now);
+    }
+
+    /// As [`receive`](Self::receive) would report it.
+    pub(crate) fn take_dropped(&mut self) -> Option<Dropped> {
+        self.core.take_dropped()
+    }
+
+    /// As [`into_session`](Self::into_session), of one that has ended.
+    pub(crate) fn take_session(&mut self) -> Session {
+        self.core.take_session()
     }
 
     #[cfg(all(test, feature = "std"))]

@@ -22,6 +22,13 @@ fn everything_is_send_and_sync() {
     owned::<TopicFilter<'static>>();
     owned::<Instant>();
     owned::<PayloadChunks>();
+    owned::<Broker>();
+    owned::<BrokerOptions>();
+    owned::<SharedPick>();
+    owned::<SlowConsumer>();
+    owned::<Counters>();
+    owned::<BrokerEvent>();
+    owned::<Verdict>();
     owned::<SubscriptionIndex>();
     owned::<IndexOptions>();
     owned::<MatchCursor>();
@@ -38,6 +45,9 @@ fn everything_is_send_and_sync() {
     owned::<Clock>();
 
     // Tokens, handles and words.
+    owned::<ConnectionId>();
+    owned::<QuestionToken>();
+    owned::<AnswerErrorReason>();
     owned::<AckToken>();
     owned::<RequestToken>();
     owned::<PublishHandle>();
@@ -60,6 +70,8 @@ fn everything_is_send_and_sync() {
     owned::<Violation>();
 
     // Views of input.
+    shareable::<Question<'_>>();
+    shareable::<Admission<'_>>();
     shareable::<Retained<'_, Message>>();
     shareable::<ClientEvent<'_>>();
     shareable::<ServerEvent<'_>>();
@@ -96,6 +108,7 @@ fn everything_is_send_and_sync() {
 
 #[test]
 fn every_error_is_an_error() {
+    error::<AnswerError>();
     error::<IndexError>();
     error::<NotRetained<Message>>();
     error::<AcceptError>();

@@ -8,7 +8,7 @@ use std::path::Path;
 /// The modules of `src/`, from the ground up. Those on one line do not see each other. The words that everyone uses are
 /// one floor in three steps: a violation has a reason code, and a reason code knows the types.
 const FLOORS: &[&[&str]] = &[
-    &["display", "time", "types"],
+    &["display", "slab", "time", "types"],
     &["reason"],
     &["violation"],
     &["wire"],
@@ -18,6 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["session"],
     &["connection"],
     &["client", "server"],
+    &["broker"],
     &["with_arbitrary", "with_serde"],
     &["explore"],
 ];

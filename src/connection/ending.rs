@@ -169,7 +169,11 @@ impl Core {
     }
 
     pub(crate) fn into_session(mut self) -> Session {
+        self.take_session()
+    }
+
+    pub(crate) fn take_session(&mut self) -> Session {
         self.session.detach();
-        self.session
+        core::mem::take(&mut self.session)
     }
 }

@@ -296,6 +296,15 @@ impl Core {
         }
     }
 
+    /// Other bounds, as long as the connection is not open.
+    pub(crate) fn set_options(&mut self, options: Options) {
+        self.options = options;
+        self.options.begin(match self.role {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        });
+    }
+
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_with(Box::default)
     }

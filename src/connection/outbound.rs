@@ -97,6 +97,18 @@ impl Core {
             || self.inside_payload
     }
 
+    /// Whether `poll_transmit` has something to give; what waits to be sent again may wait for a quota.
+    pub(crate) fn has_output(&self) -> bool {
+        if !self.control.is_empty() {
+            return true;
+        }
+        self.phase == Phase::Connected
+            && (!self.nothing_to_resend()
+                || self.session.queue.front().is_some_and(|queued| {
+                    queued.message.qos() == QoS::AtMostOnce || self.send_quota() > 0
+                }))
+    }
+
     pub(super) fn transmit(&mut self, now: Instant, out: &mut Vec<u8>, limit: usize) -> usize {
         if self.inside_payload {
             return 0;

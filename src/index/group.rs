@@ -347,7 +347,7 @@ impl core::fmt::Debug for SharedGroup {
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Every bit of the result depends on every bit of the word (the finalizer of `SplitMix64`).
-pub(super) const fn mix(word: u64) -> u64 {
+pub(crate) const fn mix(word: u64) -> u64 {
     let word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
     word ^ word >> 31

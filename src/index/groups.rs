@@ -4,8 +4,8 @@ use core::num::NonZeroU64;
 
 use super::group::{mix, tree_bytes};
 use super::levels::hash;
-use super::slab::Slab;
 use super::{SharedGroup, Subscriber, SubscriberId};
+use crate::slab::Slab;
 use crate::topic::TopicFilter;
 
 const SLOT_BITS: u32 = 29;

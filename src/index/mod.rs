@@ -17,8 +17,6 @@ mod retained;
 #[allow(clippy::cast_possible_truncation)] // words are parts of keys, hashes and sizes
 mod run;
 mod search;
-#[allow(clippy::cast_possible_truncation)] // words are parts of keys, hashes and sizes
-mod slab;
 mod subscriber;
 mod subscriptions;
 mod sweep;
@@ -27,8 +25,10 @@ mod tree;
 mod walk;
 
 pub use deliveries::{Deliveries, Delivery, Overlap};
+pub(crate) use group::mix;
 pub use group::{Pick, SharedGroup};
 pub use groups::GroupId;
+pub(crate) use options::random_seed;
 pub use options::{IndexError, IndexOptions, RetainedOptions};
 pub use retained::{NotRetained, Retained, RetainedStore};
 pub use search::SearchCursor;

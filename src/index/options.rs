@@ -184,13 +184,13 @@ impl Default for RetainedOptions {
 }
 
 #[cfg(feature = "std")]
-fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     use core::hash::BuildHasher;
     std::hash::RandomState::new().hash_one(0)
 }
 
 #[cfg(not(feature = "std"))]
-const fn random_seed() -> u64 {
+pub(crate) const fn random_seed() -> u64 {
     0x5A17_5A17_5A17_5A17
 }
 

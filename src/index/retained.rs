@@ -4,9 +4,9 @@ use super::entries::{Entries, Value};
 use super::expiries::Expiries;
 use super::options::check;
 use super::search::FoundTopic;
-use super::slab::Slab;
 use super::tree::{self, Kind, Moved, Path, Place, Put, Tree, kind};
 use super::{IndexError, RetainedOptions, SearchCursor};
+use crate::slab::Slab;
 use crate::time::Instant;
 use crate::topic::{TopicFilter, TopicName};
 

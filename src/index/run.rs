@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 
 use super::arena::{self, Arena};
-use super::slab::Slab;
+use crate::slab::Slab;
 
 /// Entries of a page, and the most that a run without pages has.
 pub(super) const PAGE: usize = 128;

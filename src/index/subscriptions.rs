@@ -341,6 +341,15 @@ impl SubscriptionIndex {
         self.get_at(place, id)
     }
 
+    /// Whether anybody has subscribed to this very filter.
+    #[must_use]
+    pub fn contains(&self, filter: &TopicFilter<'_>) -> bool {
+        match filter.share_name() {
+            Some(_) => self.groups.find(filter).is_some(),
+            None => self.find(filter).is_some(),
+        }
+    }
+
     /// A group that a topic has met; `None` once it has no members.
     #[must_use]
     pub fn group(&self, id: GroupId) -> Option<&SharedGroup> {

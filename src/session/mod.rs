@@ -489,6 +489,11 @@ impl Session {
         self.in_flight.len()
     }
 
+    /// Whether the message waits to be sent for the first time.
+    pub(crate) fn is_queued(&self, handle: PublishHandle) -> bool {
+        self.queue.contains(handle.0)
+    }
+
     /// One number space for messages and requests; its order is the order of the calls.
     pub(crate) fn next_handle(&mut self) -> u64 {
         self.next_handle += 1;

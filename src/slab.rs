@@ -20,7 +20,7 @@ struct Page<T> {
     is_open: bool,
 }
 
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     pages: Vec<Page<T>>,
     open: Vec<u32>,
     len: usize,
@@ -55,7 +55,7 @@ impl<T> Page<T> {
 }
 
 impl<T> Slab<T> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             pages: Vec::new(),
             open: Vec::new(),
@@ -63,18 +63,18 @@ impl<T> Slab<T> {
         }
     }
 
-    pub(super) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         let slots: usize = self.pages.iter().map(|page| page.slots.capacity()).sum();
         self.pages.capacity() * size_of::<Page<T>>()
             + self.open.capacity() * size_of::<u32>()
             + slots * size_of::<Slot<T>>()
     }
 
-    pub(super) fn insert(&mut self, value: T) -> u32 {
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
         self.len += 1;
         let number = self.open.last().copied().unwrap_or_else(|| {
             let number = self.pages.len() as u32;
@@ -97,7 +97,7 @@ impl<T> Slab<T> {
         (number as usize * PAGE + at) as u32
     }
 
-    pub(super) fn remove(&mut self, number: u32) -> Option<T> {
+    pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
         let (number, at) = (number as usize / PAGE, number as usize % PAGE);
         let page = self.pages.get_mut(number)?;
         let slot = page.slots.get_mut(at)?;
@@ -123,7 +123,7 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    pub(super) fn get(&self, number: u32) -> Option<&T> {
+    pub(crate) fn get(&self, number: u32) -> Option<&T> {
         let number = number as usize;
         match self.pages.get(number / PAGE)?.slots.get(number % PAGE)? {
             Slot::Full(value) => Some(value),
@@ -131,7 +131,7 @@ impl<T> Slab<T> {
         }
     }
 
-    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
         let number = number as usize;
         let page = self.pages.get_mut(number / PAGE)?;
         match page.slots.get_mut(number % PAGE)? {
@@ -140,7 +140,17 @@ impl<T> Slab<T> {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    /// Under which there is a value.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
+        let pages = self.pages.iter().enumerate();
+        pages.flat_map(|(page, slots)| {
+            let slots = slots.slots.iter().enumerate();
+            let full = slots.filter(|(_, slot)| matches!(slot, Slot::Full(_)));
+            full.map(move |(at, _)| (page * PAGE + at) as u32)
+        })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         let slots = self.pages.iter().flat_map(|page| &page.slots);
         slots.filter_map(|slot| match slot {
             Slot::Full(value) => Some(value),

@@ -1,0 +1,93 @@
+//! What a caller asks for that no client asked for.
+
+use super::{Broker, ConnectionId};
+use crate::index::{Subscriber, SubscriberId};
+use crate::packet::Disconnect;
+use crate::session::Session;
+use crate::time::Instant;
+use crate::topic::TopicFilter;
+use crate::types::Version;
+
+impl Broker {
+    /// The Client Identifier of a connection that is accepted and has not ended: that of its session.
+    #[must_use]
+    pub fn client_id(&self, id: ConnectionId) -> Option<&str> {
+        let number = self.get(id)?.client?;
+        Some(&*self.clients.get(number)?.name)
+    }
+
+    /// The protocol version of a connection, once CONNECT is there; 5.0 before.
+    #[must_use]
+    pub fn version(&self, id: ConnectionId) -> Option<Version> {
+        Some(self.get(id)?.machine.version())
+    }
+
+    /// The connection of a client; `None` while it is away.
+    #[must_use]
+    pub fn connection(&self, client_id: &str) -> Option<ConnectionId> {
+        let slot = self.clients.get(*self.names.get(client_id)?)?.connection?;
+        let generation = self.connections.get(slot)?.generation;
+        Some(ConnectionId { slot, generation })
+    }
+
+    /// The Client Identifiers of all sessions, in their order.
+    pub fn client_ids(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(|name| &**name)
+    }
+
+    /// The session of a client, connected or not: what waits and what is in flight.
+    #[must_use]
+    pub fn session(&self, client_id: &str) -> Option<&Session> {
+        let client = self.clients.get(*self.names.get(client_id)?)?;
+        match client.connection {
+            Some(slot) => Some(self.connections.get(slot)?.machine.session()),
+            None => client.session.as_deref(),
+        }
+    }
+
+    /// The subscriptions of a client, connected or not, in no order to rely on. The number in them is the broker's own.
+    pub fn subscriptions(
+        &self,
+        client_id: &str,
+    ) -> impl Iterator<Item = (TopicFilter<'static>, Subscriber)> + '_ {
+        let number = self.names.get(client_id).copied();
+        let id = number.map(SubscriberId::new);
+        id.into_iter()
+            .flat_map(|id| self.index.subscriptions_of(id))
+    }
+
+    /// Ends a subscription of a client, connected or not, without its doing: its right to it is gone. False: it has none.
+    ///
+    /// What is in its queue because of it stays there.
+    pub fn unsubscribe(&mut self, client_id: &str, filter: &TopicFilter<'_>) -> bool {
+        let number = self.names.get(client_id).copied();
+        number.is_some_and(|number| self.remove_subscription(number, filter))
+    }
+
+    /// Ends a session, with its subscriptions and all that waits. If the client is connected that ends first, as with
+    /// [`disconnect`](Self::disconnect). A will that is due is published. False: there is no such session.
+    pub fn end_session(
+        &mut self,
+        client_id: &str,
+        now: Instant,
+        disconnect: &Disconnect<'_>,
+    ) -> bool {
+        let Some(&number) = self.names.get(client_id) else {
+            return false;
+        };
+        if let Some(slot) = self
+            .clients
+            .get(number)
+            .and_then(|client| client.connection)
+        {
+            self.end_connection(slot, now, disconnect);
+            self.finish(slot, now);
+        }
+        // It may have ended with its connection.
+        if let Some(&number) = self.names.get(client_id) {
+            self.remove_client(number, now);
+        }
+        self.finish_closed(now);
+        true
+    }
+}

@@ -1,0 +1,256 @@
+//! Messages that are retained, and what a new subscription gets of them.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+
+use super::{Broker, BrokerEvent, Client};
+use crate::index::{IndexError, SearchCursor};
+use crate::message::Message;
+use crate::packet::SubscriptionOptions;
+use crate::session::{DropReason, PublishErrorReason};
+use crate::time::Instant;
+use crate::topic::TopicFilter;
+use crate::types::RetainHandling;
+
+/// What is retained.
+pub(super) struct Kept {
+    pub(super) message: Message,
+    /// Who published it.
+    pub(super) publisher: Option<Arc<str>>,
+}
+
+impl Kept {
+    pub(super) fn size(&self) -> usize {
+        self.message.size()
+    }
+}
+
+/// A subscription whose retained messages are on their way.
+pub(super) struct Search {
+    pub(super) filter: TopicFilter<'static>,
+    options: SubscriptionOptions,
+    identifier: Option<u32>,
+    cursor: SearchCursor,
+    /// Found, and not in the queue yet.
+    found: VecDeque<Message>,
+}
+
+/// Messages wait for a client up to which more of what is retained is put behind them.
+const FEW: usize = 32;
+/// Levels of topics that are looked at before others have their turn.
+const STEPS: usize = 1024;
+/// How many are found at a time.
+const SOME: usize = 64;
+
+impl Broker {
+    /// Retains a message in place of what its topic had, or clears the topic if it has no payload
+    /// ([MQTT-3.3.1-5], [MQTT-3.3.1-6] of 5.0; [MQTT-3.3.1-5], [MQTT-3.3.1-10] of 3.1.1).
+    pub(super) fn retain(
+        &mut self,
+        now: Instant,
+        message: &Message,
+        publisher: Option<&Arc<str>>,
+    ) -> Result<(), IndexError> {
+        let topic = message.topic_name();
+        // One that is to be delivered at once or never cannot wait.
+        if message.payload().is_empty() || message.message_expiry_interval() == Some(0) {
+            self.retained.remove(&topic);
+            return Ok(());
+        }
+        let expires = message
+            .message_expiry_interval()
+            .map(|seconds| now + core::time::Duration::from_secs(seconds.into()));
+        let kept = Kept {
+            message: message.clone(),
+            publisher: publisher.cloned(),
+        };
+        match self.retained.insert(&topic, kept, expires) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.counters.messages_not_retained += 1;
+                if self.options.drop_events {
+                    self.events.push_back(BrokerEvent::NotRetained {
+                        message: error.value.message,
+                        reason: error.reason,
+                    });
+                }
+                Err(error.reason)
+            }
+        }
+    }
+
+    /// A subscription is made: what is retained is to be sent, unless it does not ask for it
+    /// ([MQTT-3.3.1-9] to [MQTT-3.3.1-11] of 5.0; [MQTT-3.3.1-6] of 3.1.1), or is shared (5.0 §3.8.4).
+    pub(super) fn begin_search(
+        &mut self,
+        number: u32,
+        filter: &TopicFilter<'_>,
+        options: SubscriptionOptions,
+        identifier: Option<u32>,
+        is_new: bool,
+    ) {
+        let wanted = match options.retain_handling {
+            RetainHandling::SendAtSubscribe => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::DoNotSend => false,
+        };
+        if filter.share_name().is_some() || !wanted || self.retained.is_empty() {
+            return;
+        }
+        if let Some(client) = self.clients.get_mut(number) {
+            // The one before it would send the same.
+            client.searches.retain(|search| search.filter != *filter);
+            client.searches.push_back(Search {
+                filter: filter.clone().into_owned(),
+                options,
+                identifier,
+                cursor: SearchCursor::new(),
+                found: VecDeque::new(),
+            });
+        }
+    }
+
+    /// Puts some of what is retained into the queue of a client that has emptied it. True: something was done, and more is
+    /// to be done now.
+    pub(super) fn continue_searches(&mut self, slot: u32, now: Instant) -> bool {
+        let Self {
+            connections,
+            clients,
+            retained,
+            ..
+        } = self;
+        let Some(connection) = connections.get_mut(slot) else {
+            return false;
+        };
+        let client = connection.client.and_then(|number| clients.get_mut(number));
+        let Some((client, number)) = client.zip(connection.client) else {
+            return false;
+        };
+        let Some(search) = client.searches.front_mut() else {
+            return false;
+        };
+        if search.found.is_empty() && !search.cursor.is_done() {
+            let Search {
+                filter,
+                options,
+                identifier,
+                cursor,
+                found,
+            } = search;
+            let mut steps = 0;
+            // A step gives at most one topic.
+            while steps < STEPS && found.len() < SOME && !cursor.is_done() {
+                steps += SOME;
+                retained.search_some(filter, cursor, SOME, |one| {
+                    let message = &one.value().message;
+                    let Some(rest) = rest(message, one.expires(), now) else {
+                        return;
+                    };
+                    let copy = rest.with_qos(message.qos().min(options.qos));
+                    found.push_back(super::publish::with_identifiers(
+                        copy,
+                        identifier.as_slice(),
+                    ));
+                });
+            }
+        }
+        let mut undeliverable = alloc::vec::Vec::new();
+        let mut goes_on = true;
+        while let Some(message) = search.found.pop_front() {
+            if connection.machine.session().queued() >= FEW {
+                search.found.push_front(message);
+                goes_on = false;
+                break;
+            }
+            let Err(error) = connection.machine.publish(now, message) else {
+                self.counters.messages_queued += 1;
+                continue;
+            };
+            let session = connection.machine.session();
+            let is_idle = session.queued() == 0 && session.in_flight() == 0;
+            match error.reason {
+                // It will fit later.
+                PublishErrorReason::QueueFull if !is_idle => {
+                    search.found.push_front(error.message);
+                    goes_on = false;
+                    break;
+                }
+                PublishErrorReason::NotOpen => return false,
+                PublishErrorReason::TooLarge { .. } => {
+                    undeliverable.push((error.message, DropReason::PacketTooLarge));
+                }
+                _ => undeliverable.push((error.message, DropReason::QueueFull)),
+            }
+        }
+        if search.found.is_empty() && search.cursor.is_done() {
+            client.searches.pop_front();
+            goes_on &= !client.searches.is_empty();
+        }
+        for (message, reason) in undeliverable {
+            self.note_dropped(number, Some(message), reason);
+        }
+        goes_on
+    }
+
+    /// Takes retained messages back: all for which the closure says so, given the message and who published it, among those
+    /// whose topic the filter matches. Gives how many those were.
+    ///
+    /// ```
+    /// # use sansio_mqtt::*;
+    /// # let mut broker = Broker::new(Instant::ZERO, BrokerOptions::new());
+    /// // Mallory has lost the right to publish.
+    /// let all = TopicFilter::new(Version::V5, "#")?;
+    /// broker.clear_retained(&all, |_, publisher| publisher == Some("mallory"));
+    /// # Ok::<(), TopicError>(())
+    /// ```
+    pub fn clear_retained(
+        &mut self,
+        filter: &TopicFilter<'_>,
+        mut clear: impl FnMut(&Message, Option<&str>) -> bool,
+    ) -> usize {
+        let mut topics = alloc::vec::Vec::new();
+        self.retained.search(filter, |one| {
+            let Kept { message, publisher } = one.value();
+            if clear(message, publisher.as_deref()) {
+                topics.push(one.topic());
+            }
+        });
+        for topic in &topics {
+            self.retained.remove(topic);
+        }
+        topics.len()
+    }
+
+    /// Gives each retained message whose topic the filter matches, with who published it and when it expires.
+    pub fn retained(
+        &self,
+        filter: &TopicFilter<'_>,
+        mut visit: impl FnMut(&Message, Option<&str>, Option<Instant>),
+    ) {
+        self.retained.search(filter, |one| {
+            let Kept { message, publisher } = one.value();
+            visit(message, publisher.as_deref(), one.expires());
+        });
+    }
+}
+
+impl Client {
+    /// A subscription is gone: what of it is not sent is not sent any more.
+    pub(super) fn end_search(&mut self, filter: &TopicFilter<'_>) {
+        self.searches.retain(|search| search.filter != *filter);
+    }
+}
+
+/// With the lifetime that is left ([MQTT-3.3.2-6] of 5.0); `None`: it is over ([MQTT-3.3.2-5] of 5.0).
+fn rest(message: &Message, expires: Option<Instant>, now: Instant) -> Option<Message> {
+    let message = message.clone();
+    let Some(expires) = expires else {
+        return Some(message);
+    };
+    let left = expires
+        .saturating_duration_since(now)
+        .as_millis()
+        .div_ceil(1000);
+    let left = u32::try_from(left).unwrap_or(u32::MAX);
+    (left > 0).then(|| message.with_message_expiry_interval(Some(left)))
+}
