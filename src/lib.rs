@@ -70,8 +70,9 @@ mod with_arbitrary;
 mod with_serde;
 
 pub use broker::{
-    Admission, AnswerError, AnswerErrorReason, Broker, BrokerEvent, BrokerOptions, ConnectionId,
-    Counters, Question, QuestionToken, SharedPick, SlowConsumer, Verdict,
+    Admission, AnswerError, AnswerErrorReason, Broker, BrokerEvent, BrokerOptions, BrokerRecord,
+    ConnectionId, Counters, MalformedRecord, Question, QuestionToken, RestoreError, SharedPick,
+    SlowConsumer, Verdict,
 };
 pub use client::{ClientConnection, ClientEvent, ConnectError};
 pub use connection::{

@@ -59,6 +59,8 @@ pub struct Options {
     queue_policy: QueuePolicy,
     manual_acknowledgement: bool,
     change_records: bool,
+    /// A broker stores no messages of QoS 0.
+    qos0_unrecorded: bool,
     /// What the decoder has to know, in its form: it is asked for with every packet.
     decode: DecodeOptions,
 }
@@ -85,6 +87,7 @@ impl Options {
             queue_policy: QueuePolicy::Reject,
             manual_acknowledgement: false,
             change_records: false,
+            qos0_unrecorded: false,
             decode: DecodeOptions::new(),
         }
     }
@@ -415,6 +418,17 @@ impl Options {
     #[must_use]
     pub const fn accept_v31(&self) -> bool {
         self.decode.accept_v31()
+    }
+
+    /// Changes are recorded, but none of a message of QoS 0, nor which drops were reported.
+    pub(crate) const fn with_lasting_change_records(mut self, recorded: bool) -> Self {
+        self.change_records = recorded;
+        self.qos0_unrecorded = true;
+        self
+    }
+
+    pub(crate) const fn qos0_unrecorded(&self) -> bool {
+        self.qos0_unrecorded
     }
 
     /// For the packets of that side, before its connection is open.

@@ -29,6 +29,7 @@ fn everything_is_send_and_sync() {
     owned::<Counters>();
     owned::<BrokerEvent>();
     owned::<Verdict>();
+    owned::<BrokerRecord>();
     owned::<SubscriptionIndex>();
     owned::<IndexOptions>();
     owned::<MatchCursor>();
@@ -109,6 +110,8 @@ fn everything_is_send_and_sync() {
 #[test]
 fn every_error_is_an_error() {
     error::<AnswerError>();
+    error::<MalformedRecord>();
+    error::<RestoreError>();
     error::<IndexError>();
     error::<NotRetained<Message>>();
     error::<AcceptError>();

@@ -60,6 +60,7 @@ impl Broker {
     ///
     /// What is in its queue because of it stays there.
     pub fn unsubscribe(&mut self, client_id: &str, filter: &TopicFilter<'_>) -> bool {
+        self.log.begin();
         let number = self.names.get(client_id).copied();
         number.is_some_and(|number| self.remove_subscription(number, filter))
     }
@@ -72,6 +73,7 @@ impl Broker {
         now: Instant,
         disconnect: &Disconnect<'_>,
     ) -> bool {
+        self.log.begin();
         let Some(&number) = self.names.get(client_id) else {
             return false;
         };

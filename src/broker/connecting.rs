@@ -5,11 +5,11 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::connections::{Asked, AskedKind};
 use super::{
-    Admission, AnswerError, AnswerErrorReason, Broker, BrokerEvent, Client, QuestionToken, Will,
+    Admission, AnswerError, AnswerErrorReason, Broker, BrokerEvent, BrokerRecord, Client,
+    QuestionToken, Will,
 };
 use crate::connection::{Closed, RequestError};
 use crate::index::SubscriberId;
@@ -142,6 +142,7 @@ impl Broker {
     ) -> Result<(), AnswerError> {
         let is_kind = |kind: &AskedKind| matches!(kind, AskedKind::Connect);
         let slot = token.connection.slot;
+        self.log.begin();
         if let Some(reason) = self.why_not(&token, is_kind) {
             return Err(self.refuse_answer(token, reason));
         }
@@ -324,7 +325,12 @@ impl Broker {
             self.remove_client(number, now);
             known = None;
         }
-        let options = self.connection_options(admission.options.as_ref());
+        let expiry = self.session_expiry(admission, connecting);
+        let options = self.connection_options(admission.options.as_ref(), expiry > 0);
+        let away = admission
+            .options
+            .as_ref()
+            .map(|_| Box::new(options.clone()));
         let Some(connection) = self.connections.get_mut(slot) else {
             return Err(AnswerErrorReason::Stale);
         };
@@ -354,20 +360,52 @@ impl Broker {
         self.counters.connected += 1;
         if let Some(client) = self.clients.get_mut(number) {
             client.connection = Some(slot);
+            let had_will = client.will.is_some();
             client.will = connecting.will.take();
-            (client.will_at, client.expires_at) = (None, None);
-            client.options = admission.options.clone().map(Box::new);
+            (client.will_at, client.expires_at, client.since) = (None, None, None);
+            client.expiry = expiry;
+            client.options = away;
+            if expiry > 0 || client.will.is_some() || client.is_stored {
+                client.is_stored = true;
+                self.log.add(|| client.record());
+                let client_id = &client.name;
+                if let Some(will) = &client.will {
+                    self.log.add(|| BrokerRecord::Will {
+                        client_id: Arc::clone(client_id),
+                        delay: will.delay,
+                        message: will.message.clone(),
+                    });
+                } else if had_will {
+                    self.log.add(|| BrokerRecord::WillGone {
+                        client_id: Arc::clone(client_id),
+                    });
+                }
+            }
         }
         self.schedule_client(number);
         Ok(())
     }
 
-    fn insert_client(&mut self, name: &Arc<str>) -> u32 {
+    /// Seconds that the session will outlive the connection.
+    fn session_expiry(&self, admission: &Admission<'_>, connecting: &Connecting) -> u32 {
+        let given = admission.properties.session_expiry_interval();
+        match connecting.version {
+            Version::V5 => given.unwrap_or(connecting.session_expiry_interval),
+            _ if connecting.clean_start => 0,
+            _ => u32::MAX,
+        }
+        .min(self.options.maximum_session_expiry)
+    }
+
+    pub(super) fn insert_client(&mut self, name: &Arc<str>) -> u32 {
         let number = self.clients.insert(Client {
             name: Arc::clone(name),
             connection: None,
             session: None,
             will: None,
+            expiry: 0,
+            since: None,
+            is_stored: false,
             will_at: None,
             expires_at: None,
             timer: None,
@@ -467,18 +505,21 @@ impl Broker {
         };
         client.connection = None;
         client.session = Some(Box::new(session));
-        if !closed.will_due {
-            client.will = None;
-        }
-        let expiry = closed
+        let will_goes = !closed.will_due && client.will.take().is_some();
+        client.expiry = closed
             .session_expiry_interval
             .min(self.options.maximum_session_expiry);
-        if expiry == 0 {
+        if client.expiry == 0 {
             return self.remove_client(number, now);
         }
-        let seconds = |seconds: u32| now + Duration::from_secs(seconds.into());
-        client.expires_at = (expiry < u32::MAX).then(|| seconds(expiry));
-        client.will_at = client.will.as_ref().map(|will| seconds(will.delay));
+        client.leave(now);
+        self.log.add(|| client.record());
+        if will_goes {
+            let client_id = &client.name;
+            self.log.add(|| BrokerRecord::WillGone {
+                client_id: Arc::clone(client_id),
+            });
+        }
         if client.will_at == Some(now) {
             self.publish_will(number, now);
         }
@@ -492,6 +533,9 @@ impl Broker {
         client.will_at = None;
         if let Some(will) = client.will.take() {
             let name = Arc::clone(&client.name);
+            self.log.add(|| BrokerRecord::WillGone {
+                client_id: Arc::clone(&name),
+            });
             self.publish_will_of(will.message, &name, Some(number), now);
         }
     }
@@ -519,6 +563,12 @@ impl Broker {
         self.names.remove(&client.name);
         if let Some(timer) = client.timer {
             self.timers.remove(&(timer, super::Timer::Client(number)));
+        }
+        if client.is_stored {
+            let client_id = &client.name;
+            self.log.add(|| BrokerRecord::Ended {
+                client_id: Arc::clone(client_id),
+            });
         }
         self.remove_subscriptions(number);
         // What is on its way goes before what comes because of its end.

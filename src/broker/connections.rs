@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::connecting::Connecting;
+use super::log::Held;
 use super::{Broker, BrokerEvent, Client, Question, QuestionToken, Timer};
 use crate::connection::{AckToken, Closed, RequestToken};
 use crate::message::Message;
@@ -39,6 +40,9 @@ pub(super) struct Connection {
     pub(super) is_ready: bool,
     /// Where it stands among the timers.
     pub(super) timer: Option<Instant>,
+    /// The record that what it is told next waits for.
+    pub(super) waits: u64,
+    pub(super) held: Option<Box<Held>>,
 }
 
 pub(super) struct Asked {
@@ -75,7 +79,7 @@ impl Broker {
     /// A transport is there. CONNECT is awaited from now on.
     pub fn connected(&mut self, now: Instant) -> ConnectionId {
         self.generation = self.generation.wrapping_add(1);
-        let options = self.connection_options(None);
+        let options = self.connection_options(None, false);
         let slot = self.connections.insert(Connection {
             machine: ServerConnection::new(now, options),
             is_over: false,
@@ -86,6 +90,8 @@ impl Broker {
             question: 0,
             is_ready: false,
             timer: None,
+            waits: 0,
+            held: None,
         });
         self.settle(slot);
         ConnectionId {
@@ -94,12 +100,13 @@ impl Broker {
         }
     }
 
-    pub(super) fn connection_options(&self, given: Option<&Options>) -> Options {
+    pub(super) fn connection_options(&self, given: Option<&Options>, lasts: bool) -> Options {
         given
             .unwrap_or(&self.options.connection)
             .clone()
             .with_manual_acknowledgement(true)
             .with_whole_publish_limit(u32::MAX)
+            .with_lasting_change_records(lasts && self.log.is_on)
     }
 
     /// The connection under this number, unless it is another one by now.
@@ -130,6 +137,7 @@ impl Broker {
             *input = &[];
             return None;
         }
+        self.log.begin();
         let before = input.len();
         let question = self.receive_some(id.slot, now, input);
         self.counters.bytes_received += (before - input.len()) as u64;
@@ -179,7 +187,7 @@ impl Broker {
             .client
             .and_then(|number| self.clients.get(number));
         connection.asked.is_some()
-            || self.events.len() >= self.options.maximum_events.max(1)
+            || self.events.len().max(self.log.len()) >= self.options.maximum_events.max(1)
             || client.is_some_and(Client::has_many_searches)
     }
 
@@ -292,6 +300,7 @@ impl Broker {
     /// The transport has ended: no more bytes will come. Offer what was read to [`receive`](Self::receive) first. What the
     /// connection has still to say can be transmitted; of no use unless the other direction is open.
     pub fn receive_eof(&mut self, id: ConnectionId, now: Instant) {
+        self.log.begin();
         if self.get(id).is_some() {
             if let Some(machine) = self.machine(id.slot) {
                 machine.receive_eof(now);
@@ -317,6 +326,7 @@ impl Broker {
     /// another server) with a Server Reference. One that is not accepted yet is refused with the same reason if CONNACK can
     /// have it. Without effect on one that has ended.
     pub fn disconnect(&mut self, id: ConnectionId, now: Instant, disconnect: &Disconnect<'_>) {
+        self.log.begin();
         if self.get(id).is_some() {
             self.end_connection(id.slot, now, disconnect);
             self.finish_closed(now);
@@ -373,7 +383,10 @@ impl Broker {
             let Some(connection) = self.connections.get_mut(id.slot) else {
                 break 0;
             };
-            let written = connection.machine.poll_transmit(now, out, limit);
+            let written = match self.log.is_on {
+                false => connection.machine.poll_transmit(now, out, limit),
+                true => self.transmit_stored(id.slot, now, out, limit),
+            };
             if written > 0 || !goes_on {
                 break written;
             }
@@ -405,9 +418,13 @@ impl Broker {
     /// After anything that may have changed a connection: who waits for it is told, be it the driver, the timers, or those
     /// that take it apart.
     pub(super) fn settle(&mut self, slot: u32) {
+        self.collect_changes(slot);
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
+        if let Some(last) = self.log.made() {
+            connection.waits = last;
+        }
         if connection.machine.closed().is_some() {
             self.closing.push(slot);
             return;
@@ -430,7 +447,7 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        if connection.is_ready {
+        if connection.is_ready || connection.held.is_some() {
             return;
         }
         let client = connection
@@ -439,6 +456,13 @@ impl Broker {
         let searches = client.is_some_and(|client| !client.searches.is_empty());
         // That one is over has to be seen, too.
         if connection.is_over || searches || connection.machine.has_output() {
+            self.push_ready(slot);
+        }
+    }
+
+    pub(super) fn push_ready(&mut self, slot: u32) {
+        let connection = self.connections.get_mut(slot);
+        if let Some(connection) = connection.filter(|connection| !connection.is_ready) {
             connection.is_ready = true;
             self.ready.push_back(ConnectionId {
                 slot,
@@ -465,6 +489,10 @@ impl Broker {
         connection.is_over = true;
         connection.asked = None;
         connection.connecting = None;
+        self.collect_changes(slot);
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
         let session = connection.machine.take_session();
         let number = connection.client.take();
         if let Some(timer) = connection.timer.take() {

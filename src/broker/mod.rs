@@ -2,8 +2,8 @@
 //! retained messages and the wills, and what goes from one to another.
 //!
 //! `connections` has what the caller drives, `connecting` how a client gets in and its session begins, goes on and ends,
-//! `publish` who gets a message, `subscribe` who will, `timers` what time does, `admin` what else the caller can ask for;
-//! `options`, `question`, `event` and `counters` are the public words.
+//! `publish` who gets a message, `subscribe` who will, `timers` what time does, `admin` what else the caller can ask for, `log` what survives a restart;
+//! `options`, `question`, `event`, `record` and `counters` are the public words.
 //!
 //! Nothing here calls itself in a circle: a connection that has to end while a message goes round is put on a list, and ended
 //! behind it.
@@ -13,9 +13,11 @@ mod connecting;
 mod connections;
 mod counters;
 mod event;
+mod log;
 mod options;
 mod publish;
 mod question;
+mod record;
 mod retained;
 mod subscribe;
 mod timers;
@@ -29,8 +31,11 @@ use connections::Connection;
 pub use connections::ConnectionId;
 pub use counters::Counters;
 pub use event::BrokerEvent;
+use log::Log;
+pub use log::RestoreError;
 pub use options::{BrokerOptions, SharedPick, SlowConsumer};
 pub use question::{Admission, AnswerError, AnswerErrorReason, Question, QuestionToken, Verdict};
+pub use record::{BrokerRecord, MalformedRecord};
 use retained::{Kept, Search};
 use timers::Timer;
 
@@ -147,6 +152,9 @@ pub struct Broker {
     assigned: u64,
     seed: u64,
     leaving: Option<Leaving>,
+    log: Log,
+    /// The bounds of sessions whose clients are away.
+    away: Options,
     // Buffers.
     deliveries: Deliveries,
     groups: Vec<GroupId>,
@@ -166,6 +174,12 @@ struct Client {
     /// While there is a connection, that has it.
     session: Option<Box<Session>>,
     will: Option<Box<Will>>,
+    /// Seconds that its session outlives this connection, or the last one.
+    expiry: u32,
+    /// Since when it is away.
+    since: Option<Instant>,
+    /// Whether records tell of it.
+    is_stored: bool,
     /// When to publish the will and when to end the session, if there is no connection.
     will_at: Option<Instant>,
     expires_at: Option<Instant>,
@@ -208,6 +222,11 @@ impl Broker {
             assigned: 0,
             seed,
             leaving: None,
+            log: Log::new(options.records),
+            away: options
+                .connection
+                .clone()
+                .with_lasting_change_records(options.records),
             deliveries: Deliveries::new(),
             groups: Vec::new(),
             options,
@@ -239,6 +258,7 @@ impl Broker {
             reason: disconnect.reason,
             server_reference: disconnect.properties.server_reference().map(Into::into),
         });
+        self.log.begin();
         let slots: Vec<u32> = self.connections.numbers().collect();
         for slot in slots {
             self.end_connection(slot, now, disconnect);

@@ -61,6 +61,7 @@ pub struct BrokerOptions {
     pub(super) session_events: bool,
     pub(super) bridge_events: bool,
     pub(super) maximum_events: usize,
+    pub(super) records: bool,
 }
 
 /// A setter and a getter of the same value.
@@ -115,6 +116,7 @@ impl BrokerOptions {
             session_events: false,
             bridge_events: false,
             maximum_events: 65_536,
+            records: false,
         }
     }
 
@@ -215,9 +217,13 @@ impl BrokerOptions {
         /// [`LastSubscription`](crate::BrokerEvent::LastSubscription) and
         /// [`Published`](crate::BrokerEvent::Published) are given. Default `false`.
         with_bridge_events bridge_events: bool;
-        /// Events that wait for [`poll_event`](crate::Broker::poll_event) before
-        /// [`receive`](crate::Broker::receive) stops taking input, besides those that the last call adds. Default 65,536.
+        /// Events that wait for [`poll_event`](crate::Broker::poll_event), and records that wait for
+        /// [`take_records`](crate::Broker::take_records), before [`receive`](crate::Broker::receive) stops taking input,
+        /// besides those that the last call adds. Default 65,536.
         with_maximum_events maximum_events: usize;
+        /// Whether each change of what is to survive a restart is recorded, and bytes are held until the records that they
+        /// wait for are [`stored`](crate::Broker::stored). Default `false`.
+        with_records records: bool;
     }
 }
 

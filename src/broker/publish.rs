@@ -71,6 +71,7 @@ impl Broker {
         }
         let is_kind = |kind: &AskedKind| matches!(kind, AskedKind::Publish { .. });
         let slot = token.connection.slot;
+        self.log.begin();
         if let AskedKind::Publish { message, ack } = self.take_asked(token, now, is_kind)? {
             let ack = ack.as_ref();
             match verdict {
@@ -141,6 +142,7 @@ impl Broker {
     /// Publishes a message of the caller's: its own, or one that came from another broker. It goes to whoever has subscribed,
     /// without any question, and is retained if it says so. Gives how many get it.
     pub fn publish(&mut self, now: Instant, message: &Message) -> usize {
+        self.log.begin();
         if message.retain() && self.options.retain_available {
             // What is not retained is counted and told.
             let _ = self.retain(now, message, None);
@@ -258,7 +260,7 @@ impl Broker {
             None if !keeps => return,
             None => {
                 let options = client.options.as_deref();
-                let options = options.unwrap_or(&self.options.connection);
+                let options = options.unwrap_or(&self.away);
                 match &mut client.session {
                     Some(session) => session.enqueue(now, message, options),
                     None => return,
@@ -287,7 +289,10 @@ impl Broker {
             }
         }
         match slot {
-            Some(slot) => self.make_ready(slot),
+            Some(slot) => {
+                self.collect_changes(slot);
+                self.make_ready(slot);
+            }
             // To make room, older ones may have gone.
             None => self.note_lost_while_away(number),
         }
@@ -298,6 +303,7 @@ impl Broker {
             let Some(client) = self.clients.get_mut(number) else {
                 return;
             };
+            Self::collect_changes_of(&mut self.log, client);
             let session = client.session.as_deref_mut();
             let Some(dropped) = session.and_then(crate::session::Session::take_dropped) else {
                 return;

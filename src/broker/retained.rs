@@ -3,13 +3,13 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
-use super::{Broker, BrokerEvent, Client};
+use super::{Broker, BrokerEvent, BrokerRecord, Client};
 use crate::index::{IndexError, SearchCursor};
 use crate::message::Message;
 use crate::packet::SubscriptionOptions;
 use crate::session::{DropReason, PublishErrorReason};
 use crate::time::Instant;
-use crate::topic::TopicFilter;
+use crate::topic::{TopicFilter, TopicName};
 use crate::types::RetainHandling;
 
 /// What is retained.
@@ -17,6 +17,7 @@ pub(super) struct Kept {
     pub(super) message: Message,
     /// Who published it.
     pub(super) publisher: Option<Arc<str>>,
+    pub(super) expires: Option<Instant>,
 }
 
 impl Kept {
@@ -54,7 +55,7 @@ impl Broker {
         let topic = message.topic_name();
         // One that is to be delivered at once or never cannot wait.
         if message.payload().is_empty() || message.message_expiry_interval() == Some(0) {
-            self.retained.remove(&topic);
+            self.clear(&topic);
             return Ok(());
         }
         let expires = message
@@ -63,9 +64,16 @@ impl Broker {
         let kept = Kept {
             message: message.clone(),
             publisher: publisher.cloned(),
+            expires,
         };
+        let record = self.log.is_on.then(|| kept.record());
         match self.retained.insert(&topic, kept, expires) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                if let Some(record) = record {
+                    self.log.add(|| record);
+                }
+                Ok(())
+            }
             Err(error) => {
                 self.counters.messages_not_retained += 1;
                 if self.options.drop_events {
@@ -76,6 +84,13 @@ impl Broker {
                 }
                 Err(error.reason)
             }
+        }
+    }
+
+    fn clear(&mut self, topic: &TopicName<'_>) {
+        if self.retained.remove(topic).is_some() {
+            let topic = || topic.clone().into_owned();
+            self.log.add(|| BrokerRecord::Cleared { topic: topic() });
         }
     }
 
@@ -210,13 +225,15 @@ impl Broker {
     ) -> usize {
         let mut topics = alloc::vec::Vec::new();
         self.retained.search(filter, |one| {
-            let Kept { message, publisher } = one.value();
+            let Kept {
+                message, publisher, ..
+            } = one.value();
             if clear(message, publisher.as_deref()) {
                 topics.push(one.topic());
             }
         });
         for topic in &topics {
-            self.retained.remove(topic);
+            self.clear(topic);
         }
         topics.len()
     }
@@ -228,7 +245,9 @@ impl Broker {
         mut visit: impl FnMut(&Message, Option<&str>, Option<Instant>),
     ) {
         self.retained.search(filter, |one| {
-            let Kept { message, publisher } = one.value();
+            let Kept {
+                message, publisher, ..
+            } = one.value();
             visit(message, publisher.as_deref(), one.expires());
         });
     }

@@ -1,9 +1,10 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::connections::AskedKind;
-use super::{AnswerError, AnswerErrorReason, Broker, BrokerEvent, QuestionToken};
+use super::{AnswerError, AnswerErrorReason, Broker, BrokerEvent, BrokerRecord, QuestionToken};
 use crate::connection::RequestToken;
 use crate::index::{IndexError, Subscriber, SubscriberId};
 use crate::packet::{Subscribe, SubscriptionOptions, Unsubscribe};
@@ -73,6 +74,7 @@ impl Broker {
         }
         let is_kind = |kind: &AskedKind| matches!(kind, AskedKind::Subscribe { .. });
         let slot = token.connection.slot;
+        self.log.begin();
         if let AskedKind::Subscribe {
             token,
             filters,
@@ -161,8 +163,17 @@ impl Broker {
             self.events
                 .push_back(BrokerEvent::FirstSubscription { filter });
         }
-        if let (None, Some(client)) = (old, self.clients.get_mut(number)) {
-            client.subscriptions += 1;
+        if let Some(client) = self.clients.get_mut(number) {
+            client.subscriptions += u32::from(old.is_none());
+            if client.expiry > 0 {
+                let client_id = &client.name;
+                self.log.add(|| BrokerRecord::Subscribed {
+                    client_id: Arc::clone(client_id),
+                    filter: filter.clone().into_owned(),
+                    options: subscriber.options,
+                    identifier,
+                });
+            }
         }
         self.begin_search(
             number,
@@ -214,6 +225,13 @@ impl Broker {
         if let Some(client) = self.clients.get_mut(number) {
             client.subscriptions = client.subscriptions.saturating_sub(1);
             client.end_search(filter);
+            if client.expiry > 0 {
+                let client_id = &client.name;
+                self.log.add(|| BrokerRecord::Unsubscribed {
+                    client_id: Arc::clone(client_id),
+                    filter: filter.clone().into_owned(),
+                });
+            }
         }
         if self.options.bridge_events && !self.index.contains(filter) {
             let filter = filter.clone().into_owned();

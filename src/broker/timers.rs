@@ -1,7 +1,7 @@
 //! What time does.
 
-use super::Broker;
 use super::connections::AskedKind;
+use super::{Broker, BrokerRecord};
 use crate::packet::Connack;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -30,6 +30,7 @@ impl Broker {
     /// Does what is due at `now`, some thousand things at most; if more is due, [`poll_timeout`](Self::poll_timeout) says so.
     /// Nothing happens unless something is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.log.begin();
         for _ in 0..SOME {
             let Some(&(at, timer)) = self.timers.first().filter(|(at, _)| *at <= now) else {
                 break;
@@ -42,9 +43,10 @@ impl Broker {
             self.finish_closed(now);
         }
         for _ in 0..SOME {
-            if self.retained.take_expired(now).is_none() {
+            let Some((topic, _)) = self.retained.take_expired(now) else {
                 break;
-            }
+            };
+            self.log.add(|| BrokerRecord::Cleared { topic });
         }
         if self.sys_at.is_some_and(|at| at <= now) {
             self.sys_at = self.options.sys_interval.map(|interval| {

@@ -269,7 +269,7 @@ impl Core {
         let handle = queued.handle;
         match packet_id {
             Some(id) => self.put_in_flight(id, handle, queued.message, queued.since),
-            None => self.session.record(|| Change::Sent {
+            None => self.session.record_of(QoS::AtMostOnce, || Change::Sent {
                 handle: PublishHandle(handle),
                 packet_id: None,
             }),

@@ -135,9 +135,19 @@ pub(crate) struct Changes {
     waiting: VecDeque<Change>,
     /// Of the messages in them, as [`Message::size`] counts.
     bytes: usize,
+    /// Those of messages of QoS 0 are not made, nor those of what was reported.
+    skips_qos0: bool,
 }
 
 impl Changes {
+    pub(crate) fn skip_qos0(&mut self, skip: bool) {
+        self.skips_qos0 = skip;
+    }
+
+    pub(crate) fn skips_qos0(&self) -> bool {
+        self.skips_qos0
+    }
+
     pub(crate) fn push(&mut self, change: Change) {
         self.bytes += change.size();
         self.waiting.push_back(change);

@@ -34,8 +34,9 @@ impl Session {
                 _ => None,
             })?),
         };
-        self.record(|| Change::Discarded { handle, packet_id });
-        self.take_back(handle, packet_id)
+        let message = self.take_back(handle, packet_id)?;
+        self.record_of(message.qos(), || Change::Discarded { handle, packet_id });
+        Some(message)
     }
 
     /// A message that waits, or is in flight under this identifier.

@@ -10,7 +10,7 @@ mod dropped;
 mod ids;
 mod in_flight;
 mod queue;
-mod record;
+pub(crate) mod record;
 mod snapshot;
 
 use alloc::boxed::Box;
@@ -301,9 +301,10 @@ impl Session {
         }
         let handle = self.next_handle();
         if options.change_records() {
-            self.changes.get_or_insert_default();
+            let changes = self.changes.get_or_insert_default();
+            changes.skip_qos0(options.qos0_unrecorded());
         }
-        self.record(|| Change::Queued {
+        self.record_of(message.qos(), || Change::Queued {
             handle: PublishHandle(handle),
             message: message.clone(),
             since: now,
@@ -375,7 +376,7 @@ impl Session {
     /// that waits long for its next connection.
     pub fn take_dropped(&mut self) -> Option<Dropped> {
         let dropped = self.dropped.pop()?;
-        self.record(|| Change::Reported {
+        self.record_of(QoS::AtMostOnce, || Change::Reported {
             handle: dropped.handle,
         });
         Some(dropped)
@@ -395,6 +396,16 @@ impl Session {
         }
     }
 
+    /// The same for a message of this QoS.
+    #[inline]
+    pub(crate) fn record_of(&mut self, qos: QoS, change: impl FnOnce() -> Change) {
+        if let Some(changes) = &mut self.changes {
+            if qos != QoS::AtMostOnce || !changes.skips_qos0() {
+                changes.push(change());
+            }
+        }
+    }
+
     /// Whether records that were not taken leave room for that of a message of this size.
     #[inline]
     pub(crate) fn takes_record(&self, size: usize, options: &Options) -> bool {
@@ -407,14 +418,15 @@ impl Session {
     /// A connection takes the session over.
     pub(crate) fn attach(&mut self, options: &Options) {
         if options.change_records() {
-            self.changes.get_or_insert_default();
+            let changes = self.changes.get_or_insert_default();
+            changes.skip_qos0(options.qos0_unrecorded());
         } else {
             self.changes = None;
         }
     }
 
     pub(crate) fn drop_queued(&mut self, queued: Queued, reason: DropReason) {
-        self.record(|| Change::Dropped {
+        self.record_of(queued.message.qos(), || Change::Dropped {
             handle: PublishHandle(queued.handle),
             packet_id: None,
             reason,

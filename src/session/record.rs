@@ -116,7 +116,7 @@ impl<'a> From<&'a Change> for Record<'a> {
 }
 
 /// Takes bytes, or counts them: a record's length stands in front of it.
-trait Sink {
+pub(crate) trait Sink {
     fn put(&mut self, bytes: &[u8]);
 
     fn varint(&mut self, mut value: u64) {
@@ -241,7 +241,7 @@ impl Sink for Vec<u8> {
     }
 }
 
-struct Length(u64);
+pub(crate) struct Length(pub(crate) u64);
 
 impl Sink for Length {
     fn put(&mut self, bytes: &[u8]) {
@@ -301,7 +301,7 @@ impl<'a> Bytes<'a> {
         self.0.is_empty().then_some(stored)
     }
 
-    fn stored(&mut self) -> Option<Stored> {
+    pub(crate) fn stored(&mut self) -> Option<Stored> {
         Some(Stored::Change(match self.u8()? {
             QUEUED => {
                 let Queued {
@@ -408,7 +408,7 @@ impl<'a> Bytes<'a> {
     }
 
     /// To the end: the payload has no length.
-    fn message(&mut self) -> Option<Message> {
+    pub(crate) fn message(&mut self) -> Option<Message> {
         let flags = self.u8()?;
         let qos = QoS::from_u8(flags & 0x03)?;
         if flags & !(0x03 | RETAIN | EXPIRY | IDENTIFIERS | STREAMED) != 0 {
@@ -477,7 +477,7 @@ impl<'a> Bytes<'a> {
     }
 
     /// In no more bytes than it needs.
-    fn varint(&mut self) -> Option<u64> {
+    pub(crate) fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -504,7 +504,7 @@ impl<'a> Bytes<'a> {
         Some(*array)
     }
 
-    fn take(&mut self, length: u64) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, length: u64) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
         self.0 = rest;
         Some(taken)

@@ -48,6 +48,11 @@ impl Session {
     /// Records that [`poll_change`](Self::poll_change) has still to give are in it already: take them first, and append
     /// to the snapshot only those that come later. See [the format](Self#format).
     pub fn snapshot(&self, out: &mut Vec<u8>) {
+        self.snapshot_of(out, QoS::AtMostOnce);
+    }
+
+    /// The same without messages of a lower QoS that wait, and without what is to be reported if there is such a QoS.
+    pub(crate) fn snapshot_of(&self, out: &mut Vec<u8>, lowest: QoS) {
         out.extend_from_slice(MAGIC);
         out.push(VERSION);
         let length_at = out.len();
@@ -72,12 +77,14 @@ impl Session {
             };
             record::write(out, &record);
         }
-        for queued in self.queue.iter() {
+        let all = self.queue.iter();
+        for queued in all.filter(|queued| queued.message.qos() >= lowest) {
             let since = queued.since.as_millis();
             let record = Record::Queued(queued.handle, since, &queued.message);
             record::write(out, &record);
         }
-        for dropped in self.dropped.iter() {
+        let all = self.dropped.iter();
+        for dropped in all.filter(|_| lowest == QoS::AtMostOnce) {
             record::write(out, &Record::Unreported(dropped));
         }
         let received: Vec<u16> = self.received.iter().collect();
