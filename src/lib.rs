@@ -6,6 +6,7 @@
 //! [concurrent]: #examples
 //! [routing]: #examples
 //! [vectors]: #test-vectors-for-any-language
+//! [`Broker`]: crate::Broker
 //! [`Change`]: crate::Change
 //! [`ClientConnection`]: crate::ClientConnection
 //! [`DecodeError`]: crate::DecodeError

@@ -129,6 +129,25 @@ use crate::time::Instant;
 /// - A will is published when its delay has passed or the session ends, unless the client is back before
 ///   (MQTT-3.1.3-9 of 5.0). No Local holds for the wills of the client that subscribes, and not for what is retained.
 ///
+/// # What survives a restart
+///
+/// With [`with_records`](BrokerOptions::with_records) each change of a session that outlives its connection, of what is in its
+/// queue and in flight at QoS 1 and 2, of subscriptions, wills and retained messages comes out as a [`BrokerRecord`]. Bytes
+/// that must not leave before a record is stored are held: so whatever was acknowledged is there after a crash, and no message
+/// of QoS 2 goes round twice. The driver's round is then:
+///
+/// 1. [`receive`](Self::receive) what there is, and [`handle_timeout`](Self::handle_timeout);
+/// 2. [`take_records`](Self::take_records), write all of them in one transaction, and say that they are
+///    [`stored`](Self::stored);
+/// 3. [`poll_transmit`](Self::poll_transmit) whoever is ready: what is sent makes records in turn. If there are any, 2 again.
+///
+/// Writing may take its time; others go on meanwhile. [`snapshot`](Self::snapshot) makes a log short again, and
+/// [`restore`](Self::restore) reads it. Times are those of the caller's [`Instant`], so its origin has to survive, too: UNIX
+/// time does.
+///
+/// Not stored: messages of QoS 0, retained messages that a new subscription has still to get, and which messages of
+/// QoS 1 were on their way for a Shared Subscription (they stay with the member that has them).
+///
 /// # Bounds
 ///
 /// What one client can make the broker hold is bounded by [`Options`], what all can by [`BrokerOptions`]. Nothing recurses.
