@@ -157,7 +157,7 @@ impl BrokerOptions {
     }
 
     options! {
-        /// Connections at most, from [`connected`](crate::Broker::connected) to [`remove`](crate::Broker::remove); the
+        /// Connections at most, from [`connected`](crate::Broker::connected) to [`disconnected`](crate::Broker::disconnected); the
         /// CONNECT of one more is refused with 0x89 (Server busy). Default: no limit.
         with_maximum_connections maximum_connections: usize;
         /// Sessions at most, with those of clients that are away; a client that would begin one more is refused with 0x97

@@ -202,7 +202,7 @@ impl Net {
                 moved = true;
                 match event {
                     ClientEvent::Publish(incoming) => {
-                        peer.received.push(incoming_message(&incoming))
+                        peer.received.push(incoming_message(&incoming));
                     }
                     ClientEvent::Subscribed { suback, .. } => {
                         peer.subacks.push(suback.reason_codes.iter().collect());
@@ -270,7 +270,7 @@ impl Net {
                         peer.connack = Some((connack.reason, false, Vec::new()));
                     }
                     ClientEvent::Publish(incoming) => {
-                        peer.received.push(incoming_message(&incoming))
+                        peer.received.push(incoming_message(&incoming));
                     }
                     _ => {}
                 }
