@@ -44,6 +44,7 @@
 
 extern crate alloc;
 
+#[cfg(target_has_atomic = "ptr")]
 mod broker;
 mod client;
 mod connection;
@@ -70,6 +71,7 @@ mod with_arbitrary;
 #[cfg(feature = "serde")]
 mod with_serde;
 
+#[cfg(target_has_atomic = "ptr")]
 pub use broker::{
     Admission, AnswerError, AnswerErrorReason, Broker, BrokerEvent, BrokerOptions, BrokerRecord,
     ConnectionId, Counters, MalformedRecord, Question, QuestionToken, RestoreError, SharedPick,

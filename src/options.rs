@@ -58,9 +58,7 @@ pub struct Options {
     maximum_authentication_rounds: u8,
     queue_policy: QueuePolicy,
     manual_acknowledgement: bool,
-    change_records: bool,
-    /// A broker stores no messages of QoS 0.
-    qos0_unrecorded: bool,
+    change_records: Records,
     /// What the decoder has to know, in its form: it is asked for with every packet.
     decode: DecodeOptions,
 }
@@ -86,8 +84,7 @@ impl Options {
             maximum_authentication_rounds: 16,
             queue_policy: QueuePolicy::Reject,
             manual_acknowledgement: false,
-            change_records: false,
-            qos0_unrecorded: false,
+            change_records: Records::None,
             decode: DecodeOptions::new(),
         }
     }
@@ -212,7 +209,11 @@ impl Options {
     /// A session that gets a connection without this option loses the records that wait.
     #[must_use]
     pub const fn with_change_records(mut self, recorded: bool) -> Self {
-        self.change_records = recorded;
+        self.change_records = if recorded {
+            Records::All
+        } else {
+            Records::None
+        };
         self
     }
 
@@ -357,7 +358,7 @@ impl Options {
     /// See [`with_change_records`](Self::with_change_records).
     #[must_use]
     pub const fn change_records(&self) -> bool {
-        self.change_records
+        !matches!(self.change_records, Records::None)
     }
 
     /// See [`with_manual_acknowledgement`](Self::with_manual_acknowledgement).
@@ -422,13 +423,16 @@ impl Options {
 
     /// Changes are recorded, but none of a message of QoS 0, nor which drops were reported.
     pub(crate) const fn with_lasting_change_records(mut self, recorded: bool) -> Self {
-        self.change_records = recorded;
-        self.qos0_unrecorded = true;
+        self.change_records = if recorded {
+            Records::Lasting
+        } else {
+            Records::None
+        };
         self
     }
 
     pub(crate) const fn qos0_unrecorded(&self) -> bool {
-        self.qos0_unrecorded
+        matches!(self.change_records, Records::Lasting)
     }
 
     /// For the packets of that side, before its connection is open.
@@ -490,4 +494,14 @@ const fn milliseconds(duration: Duration) -> u32 {
             milliseconds as u32
         }
     }
+}
+
+/// Which changes of a session are recorded.
+#[derive(Copy, Clone)]
+#[cfg_attr(test, derive(Hash))]
+enum Records {
+    None,
+    All,
+    /// None of a message of QoS 0.
+    Lasting,
 }
