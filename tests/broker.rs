@@ -530,3 +530,189 @@ fn many_retained_messages_go_into_a_queue_that_is_smaller() {
     assert_eq!(got.len(), topics.len());
     assert_eq!(net.broker.counters().messages_dropped, 0);
 }
+
+#[test]
+fn a_shared_message_goes_to_another_member_when_a_session_ends_and_its_lifetime_goes_on() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut net = net();
+        let (ada, bob) = (net.join(Version::V5, "ada"), net.join(Version::V5, "bob"));
+        for member in [ada, bob] {
+            net.subscribe(member, &[Subscription::new("$share/g/a", qos)]);
+        }
+        let publisher = net.join(Version::V5, "eve");
+        // On their way, and not acknowledged.
+        (net.peers[ada].is_deaf, net.peers[bob].is_deaf) = (true, true);
+        for text in ["1", "2", "3", "4"] {
+            let brief = message("a", text, qos).with_message_expiry_interval(Some(30));
+            net.publish(publisher, brief);
+        }
+        net.advance(10 * SECOND);
+        net.cut(ada);
+        net.peers[bob].is_deaf = false;
+        net.run();
+        let left = net.peers[bob].received.iter();
+        let mut left: Vec<_> = left.map(Message::message_expiry_interval).collect();
+        left.sort();
+        let mut texts = net.texts(bob);
+        texts.sort();
+        match qos {
+            // QoS 2 that was sent goes to nobody else (MQTT-4.8.2-5 of 5.0).
+            QoS::ExactlyOnce => assert_eq!(texts.len(), 2),
+            _ => {
+                assert_eq!(texts, ["1", "2", "3", "4"]);
+                assert_eq!(left, [Some(20), Some(20), Some(30), Some(30)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn bridges_hear_of_the_first_and_the_last_subscription_to_a_filter() {
+    let mut net = Net::new(BrokerOptions::new().with_bridge_events(true));
+    let (ada, bob) = (net.join(Version::V5, "ada"), net.join(Version::V5, "bob"));
+    let events = |net: &mut Net| {
+        let events = std::iter::from_fn(|| net.broker.poll_event());
+        let mut events: Vec<String> = events
+            .map(|event| match event {
+                BrokerEvent::FirstSubscription { filter } => format!("+{}", filter.as_str()),
+                BrokerEvent::LastSubscription { filter } => format!("-{}", filter.as_str()),
+                BrokerEvent::Published { client_id, message } => {
+                    format!("{client_id} {}", message.topic())
+                }
+                other => format!("{other:?}"),
+            })
+            .collect();
+        events.sort();
+        events
+    };
+    for peer in [ada, bob] {
+        for filter in ["a/+", "$share/g/a/+", "a/+"] {
+            net.subscribe(peer, &[Subscription::new(filter, QoS::AtLeastOnce)]);
+        }
+    }
+    assert_eq!(events(&mut net), ["+$share/g/a/+", "+a/+"]);
+    net.unsubscribe(ada, &["a/+"]);
+    assert_eq!(events(&mut net), [""; 0]);
+    net.publish(ada, message("a/b", "x", QoS::AtMostOnce));
+    net.broker
+        .publish(net.now, &message("a/b", "y", QoS::AtMostOnce));
+    assert_eq!(events(&mut net), ["ada a/b"]);
+    net.leave(bob);
+    assert_eq!(events(&mut net), ["-a/+"]);
+    net.unsubscribe(ada, &["$share/g/a/+"]);
+    assert_eq!(events(&mut net), ["-$share/g/a/+"]);
+}
+
+#[test]
+fn a_question_waits_for_its_answer_and_nobody_else_does() {
+    use std::sync::{Arc, Mutex};
+    let mut net = Net::new(BrokerOptions::new().with_ask_publish(true));
+    let open = Arc::new(Mutex::new(Vec::new()));
+    let waiting = Arc::clone(&open);
+    net.answers = Box::new(move |broker, now, question| match question {
+        Question::Publish { message, token } if message.topic() == "later" => {
+            waiting.lock().unwrap().push(token);
+        }
+        Question::Publish { token, .. } => {
+            broker.answer_publish(token, now, Verdict::Allow).unwrap();
+        }
+        other => panic!("{other:?}"),
+    });
+    let (ada, bob) = (net.join(Version::V5, "ada"), net.join(Version::V5, "bob"));
+    net.subscribe(bob, &[Subscription::new("#", QoS::AtLeastOnce)]);
+    net.publish(ada, message("later", "1", QoS::AtLeastOnce));
+    net.publish(ada, message("a", "2", QoS::AtLeastOnce));
+    net.publish(bob, message("a", "3", QoS::AtLeastOnce));
+    assert_eq!(net.texts(bob), ["3"]);
+    assert!(!net.broker.wants_input(net.peers[ada].id));
+
+    let token = open.lock().unwrap().pop().unwrap();
+    // What cannot be an answer leaves the question open.
+    let error = net
+        .broker
+        .answer_subscribe(token, net.now, &[])
+        .unwrap_err();
+    assert_eq!(error.reason, AnswerErrorReason::Kind);
+    let deny = Verdict::Deny(ReasonCode::NotAuthorized);
+    net.broker
+        .answer_publish(error.token.unwrap(), net.now, deny)
+        .unwrap();
+    net.run();
+    assert_eq!(net.texts(bob), ["2"]);
+    assert_eq!(
+        net.peers[ada].acks,
+        [ReasonCode::NotAuthorized, ReasonCode::Success]
+    );
+
+    // One that is never answered ends the connection, and its token is worth nothing then.
+    net.publish(ada, message("later", "4", QoS::AtLeastOnce));
+    net.advance(30 * SECOND);
+    assert_eq!(net.peers[ada].disconnect, Some(ReasonCode::ServerBusy));
+    let token = open.lock().unwrap().pop().unwrap();
+    let error = net
+        .broker
+        .answer_publish(token, net.now, Verdict::Allow)
+        .unwrap_err();
+    assert_eq!(
+        (error.token, error.reason),
+        (None, AnswerErrorReason::Stale)
+    );
+    assert_eq!(net.texts(bob), [""; 0]);
+}
+
+#[test]
+fn what_begins_with_a_dollar_is_not_for_clients_nor_for_their_wills() {
+    let mut net = net();
+    let ada = net.join(Version::V5, "ada");
+    net.subscribe(ada, &[Subscription::new("$SYS/#", QoS::AtLeastOnce)]);
+    net.publish(ada, retained("$SYS/broker/uptime", "x", QoS::AtLeastOnce));
+    assert_eq!(net.peers[ada].acks, [ReasonCode::NotAuthorized]);
+    assert_eq!(net.take(ada), []);
+    assert_eq!(net.broker.counters().retained_messages, 0);
+    let connect = Connect {
+        will: Some(Will {
+            topic: "$SYS/broker/uptime",
+            payload: b"x",
+            qos: QoS::AtMostOnce,
+            retain: true,
+            properties: Properties::EMPTY,
+        }),
+        ..Connect::new(Version::V5, "eve")
+    };
+    let eve = net.join_with(&connect);
+    let connack = net.peers[eve].connack.as_ref().map(|one| one.0);
+    assert_eq!(connack, Some(ReasonCode::NotAuthorized));
+}
+
+/// Each call looks at a part, so that a filter that meets nothing holds nobody up.
+#[test]
+fn a_search_for_nothing_goes_on_call_by_call() {
+    let mut net = net();
+    for at in 0..20_000 {
+        let topic = format!("a/{at}/b");
+        net.broker
+            .publish(net.now, &retained(&topic, "x", QoS::AtMostOnce));
+    }
+    // Or it would be seen at once that no topic has such a level.
+    net.broker
+        .publish(net.now, &retained("c", "x", QoS::AtMostOnce));
+    let ada = net.join(Version::V5, "ada");
+    let filters = [Subscription::new("+/+/c", QoS::AtMostOnce)];
+    net.peers[ada]
+        .client
+        .subscribe(&filters, Properties::EMPTY)
+        .unwrap();
+    let mut bytes = Vec::new();
+    net.peers[ada]
+        .client
+        .poll_transmit(net.now, &mut bytes, usize::MAX);
+    let id = net.peers[ada].id;
+    assert!(net.broker.receive(id, net.now, &mut &bytes[..]).is_none());
+    let mut calls = 0;
+    while let Some(ready) = net.broker.poll_ready() {
+        let mut out = Vec::new();
+        while net.broker.poll_transmit(ready, net.now, &mut out, 1) > 0 {}
+        calls += 1;
+    }
+    assert!(calls > 10, "{calls}");
+}

@@ -70,6 +70,10 @@ impl Broker {
         }
         let will = match connect.will.as_ref().map(Message::from_will) {
             None => None,
+            Some(Ok(message)) if self.is_reserved(message.topic()) => {
+                self.refuse_with(slot, now, ReasonCode::NotAuthorized);
+                return false;
+            }
             Some(Ok(message)) => {
                 let properties = connect.will.as_ref().map(|will| will.properties);
                 let delay = properties.and_then(|properties| properties.will_delay_interval());
@@ -141,19 +145,9 @@ impl Broker {
         admission: &Admission<'_>,
     ) -> Result<(), AnswerError> {
         let is_kind = |kind: &AskedKind| matches!(kind, AskedKind::Connect);
-        let slot = token.connection.slot;
-        self.log.begin();
-        if let Some(reason) = self.why_not(&token, is_kind) {
-            return Err(self.refuse_answer(token, reason));
-        }
-        if let Err(reason) = self.admit(slot, now, admission) {
-            self.finish_closed(now);
-            return Err(self.refuse_answer(token, reason));
-        }
-        self.take_asked(token, now, is_kind)?;
-        self.settle(slot);
-        self.finish_closed(now);
-        Ok(())
+        self.answer(token, now, is_kind, |broker, slot| {
+            broker.admit(slot, now, admission)
+        })
     }
 
     /// Refuses a client, as the answer to [`Question::Connect`](crate::Question::Connect) or, before it is accepted,
@@ -170,21 +164,12 @@ impl Broker {
         connack: &Connack<'_>,
     ) -> Result<(), AnswerError> {
         let is_kind = |kind: &AskedKind| matches!(kind, AskedKind::Connect);
-        let slot = token.connection.slot;
-        if let Some(reason) = self.why_not(&token, is_kind) {
-            return Err(self.refuse_answer(token, reason));
-        }
-        if let Some(Err(error)) = self
-            .machine(slot)
-            .map(|machine| machine.refuse(now, connack))
-        {
-            let reason = AnswerErrorReason::Connection(error.into());
-            return Err(self.refuse_answer(token, reason));
-        }
-        self.take_asked(token, now, is_kind)?;
-        self.settle(slot);
-        self.finish_closed(now);
-        Ok(())
+        self.answer(token, now, is_kind, |broker, slot| {
+            let machine = broker.machine(slot).ok_or(AnswerErrorReason::Stale)?;
+            Ok(machine
+                .refuse(now, connack)
+                .map_err(AcceptErrorReason::from)?)
+        })
     }
 
     /// Sends a step of enhanced authentication (5.0 §4.12), as the answer to [`Question::Connect`](crate::Question::Connect)
@@ -203,12 +188,28 @@ impl Broker {
     ) -> Result<(), AnswerError> {
         let is_kind =
             |kind: &AskedKind| matches!(kind, AskedKind::Connect | AskedKind::Authenticate);
+        self.answer(token, now, is_kind, |broker, slot| {
+            let machine = broker.machine(slot).ok_or(AnswerErrorReason::Stale)?;
+            Ok(machine.auth(now, auth).map_err(AcceptErrorReason::from)?)
+        })
+    }
+
+    /// Gives an answer that may turn out not to be possible; the question stays open then.
+    fn answer(
+        &mut self,
+        token: QuestionToken,
+        now: Instant,
+        is_kind: impl Fn(&AskedKind) -> bool,
+        act: impl FnOnce(&mut Self, u32) -> Result<(), AnswerErrorReason>,
+    ) -> Result<(), AnswerError> {
+        self.log.begin();
         let slot = token.connection.slot;
-        if let Some(reason) = self.why_not(&token, is_kind) {
-            return Err(self.refuse_answer(token, reason));
-        }
-        if let Some(Err(error)) = self.machine(slot).map(|machine| machine.auth(now, auth)) {
-            let reason = AnswerErrorReason::Connection(error.into());
+        let done = match self.why_not(&token, &is_kind) {
+            Some(reason) => Err(reason),
+            None => act(self, slot),
+        };
+        if let Err(reason) = done {
+            self.finish_closed(now);
             return Err(self.refuse_answer(token, reason));
         }
         self.take_asked(token, now, is_kind)?;

@@ -123,7 +123,8 @@ impl Broker {
     ///
     /// `None`: all that can be taken now is taken. Keep what is left and offer it again, with what comes behind it: more
     /// bytes are needed, or, if it does not [`want input`](Self::wants_input), an answer, a
-    /// [`poll_transmit`](Self::poll_transmit) or a [`poll_event`](Self::poll_event) is due first. Of a connection that
+    /// [`poll_transmit`](Self::poll_transmit), a [`poll_event`](Self::poll_event) or a
+    /// [`take_records`](Self::take_records) is due first. Of a connection that
     /// has ended all input is discarded.
     ///
     /// A client that breaks a rule is disconnected, and the others go on.
@@ -169,7 +170,7 @@ impl Broker {
 
     /// Whether [`receive`](Self::receive) looks at input of this connection now. False: a question about it is not answered,
     /// or what it asked for waits for [`poll_transmit`](Self::poll_transmit), or events for
-    /// [`poll_event`](Self::poll_event).
+    /// [`poll_event`](Self::poll_event), or records for [`take_records`](Self::take_records).
     #[must_use]
     pub fn wants_input(&self, id: ConnectionId) -> bool {
         let Some(connection) = self.get(id) else {
@@ -378,19 +379,17 @@ impl Broker {
         if self.get(id).is_none() {
             return 0;
         }
-        let written = loop {
-            let goes_on = self.continue_searches(id.slot, now);
-            let Some(connection) = self.connections.get_mut(id.slot) else {
-                break 0;
-            };
-            let written = match self.log.is_on {
-                false => connection.machine.poll_transmit(now, out, limit),
-                true => self.transmit_stored(id.slot, now, out, limit),
-            };
-            if written > 0 || !goes_on {
-                break written;
-            }
+        let goes_on = self.continue_searches(id.slot, now);
+        let written = match self.log.is_on {
+            false => self
+                .machine(id.slot)
+                .map_or(0, |machine| machine.poll_transmit(now, out, limit)),
+            true => self.transmit_stored(id.slot, now, out, limit),
         };
+        if goes_on && written == 0 {
+            // It has found nothing yet: others have their turn before it looks further.
+            self.push_ready(id.slot);
+        }
         self.note_undelivered(id.slot);
         self.counters.bytes_sent += written as u64;
         written

@@ -246,7 +246,6 @@ impl Broker {
                 let since = *client.since.get_or_insert(now);
                 client.session.get_or_insert_default();
                 client.leave(since);
-                // What was sent on Shared Subscriptions is not told from the rest any more.
                 let record = client.record();
                 broker.log.add(|| record);
             }

@@ -126,6 +126,7 @@ use crate::time::Instant;
 /// - A message to a Shared Subscription goes to a member that is connected, if there is one, else into the queue of one that
 ///   is away. When a session ends, what of QoS 1 was on the way to it goes to another member; of QoS 2 only what was
 ///   not sent yet (5.0 §4.8.2).
+/// - A will below a topic to which clients may not publish is refused with the connection, 0x87 (Not authorized).
 /// - A will is published when its delay has passed or the session ends, unless the client is back before
 ///   (MQTT-3.1.3-9 of 5.0). No Local holds for the wills of the client that subscribes, and not for what is retained.
 ///

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use super::connections::AskedKind;
+use super::retained::{expires, rest};
 use super::{
     AnswerError, AnswerErrorReason, Broker, BrokerEvent, Client, QuestionToken, SharedPick,
     SlowConsumer, Verdict,
@@ -45,7 +46,7 @@ impl Broker {
     }
 
     /// Whether a client may not publish to the topic, whatever it is authorised for (section 4.7.2).
-    fn is_reserved(&self, topic: &str) -> bool {
+    pub(super) fn is_reserved(&self, topic: &str) -> bool {
         let is_sys = topic
             .strip_prefix("$SYS")
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -320,9 +321,13 @@ impl Broker {
             return;
         };
         for (handle, group) in core::mem::take(&mut client.shared) {
-            let is_queued = session.is_queued(handle);
+            let Some((is_queued, since)) = session.find(handle) else {
+                continue;
+            };
             let message = session.discard(handle);
-            let Some(message) = message.filter(|one| is_queued || one.qos() < QoS::ExactlyOnce)
+            let message = message.filter(|one| is_queued || one.qos() < QoS::ExactlyOnce);
+            // Its lifetime goes on.
+            let Some(message) = message.and_then(|one| rest(&one, expires(&one, since), now))
             else {
                 continue;
             };

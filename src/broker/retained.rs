@@ -58,9 +58,7 @@ impl Broker {
             self.clear(&topic);
             return Ok(());
         }
-        let expires = message
-            .message_expiry_interval()
-            .map(|seconds| now + core::time::Duration::from_secs(seconds.into()));
+        let expires = expires(message, now);
         let kept = Kept {
             message: message.clone(),
             publisher: publisher.cloned(),
@@ -260,8 +258,14 @@ impl Client {
     }
 }
 
+/// When a message expires that is kept since then.
+pub(super) fn expires(message: &Message, since: Instant) -> Option<Instant> {
+    let seconds = message.message_expiry_interval()?;
+    Some(since + core::time::Duration::from_secs(seconds.into()))
+}
+
 /// With the lifetime that is left ([MQTT-3.3.2-6] of 5.0); `None`: it is over ([MQTT-3.3.2-5] of 5.0).
-fn rest(message: &Message, expires: Option<Instant>, now: Instant) -> Option<Message> {
+pub(super) fn rest(message: &Message, expires: Option<Instant>, now: Instant) -> Option<Message> {
     let message = message.clone();
     let Some(expires) = expires else {
         return Some(message);

@@ -501,9 +501,17 @@ impl Session {
         self.in_flight.len()
     }
 
-    /// Whether the message waits to be sent for the first time.
-    pub(crate) fn is_queued(&self, handle: PublishHandle) -> bool {
-        self.queue.contains(handle.0)
+    /// Whether the message waits to be sent for the first time, and since when it is kept; `None`: it is settled, or
+    /// nothing but its PUBREL is owed.
+    pub(crate) fn find(&self, handle: PublishHandle) -> Option<(bool, Instant)> {
+        let mut queued = self.queue.iter();
+        if let Some(queued) = queued.find(|queued| queued.handle == handle.0) {
+            return Some((true, queued.since));
+        }
+        self.in_flight.iter().find_map(|entry| match &entry.state {
+            State::Publish { since, .. } if entry.handle == handle.0 => Some((false, *since)),
+            _ => None,
+        })
     }
 
     /// One number space for messages and requests; its order is the order of the calls.
