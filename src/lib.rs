@@ -3,6 +3,9 @@
 //! [adapter]: #examples
 //! [broker]: #examples
 //! [client]: #examples
+//! [client-tokio]: #examples
+//! [load]: #examples
+//! [no_sockets]: #examples
 //! [concurrent]: #examples
 //! [routing]: #examples
 //! [vectors]: #test-vectors-for-any-language

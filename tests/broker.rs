@@ -119,6 +119,22 @@ fn what_is_retained_is_sent_as_the_subscription_says() {
 }
 
 #[test]
+fn each_subscribe_brings_what_is_retained_however_fast_they_follow() {
+    let mut net = net();
+    let ada = net.join(Version::V5, "ada");
+    net.publish(ada, retained("a", "kept", QOS[1]));
+    for qos in [QOS[1], QOS[1], QOS[0]] {
+        let subscription = [Subscription::new("a", qos)];
+        let client = &mut net.peers[ada].client;
+        client.subscribe(&subscription, Properties::EMPTY).unwrap();
+    }
+    net.run();
+    // As the last one has it.
+    let copy = ("a".to_owned(), "kept".to_owned(), 0, true);
+    assert_eq!(net.take(ada), vec![copy; 3]);
+}
+
+#[test]
 fn a_resumed_session_has_its_subscriptions_already() {
     let mut net = net();
     let ada = net.join_with(&lasting(Version::V5, "ada"));

@@ -107,19 +107,25 @@ impl Broker {
             RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
         };
-        if filter.share_name().is_some() || !wanted || self.retained.is_empty() {
+        if filter.share_name().is_some() {
             return;
         }
         if let Some(client) = self.clients.get_mut(number) {
-            // The one before it would send the same.
-            client.searches.retain(|search| search.filter != *filter);
-            client.searches.push_back(Search {
-                filter: filter.clone().into_owned(),
-                options,
-                identifier,
-                cursor: SearchCursor::new(),
-                found: VecDeque::new(),
-            });
+            // What an earlier SUBSCRIBE has still to bring comes as the subscription is now.
+            for search in &mut client.searches {
+                if search.filter == *filter {
+                    (search.options, search.identifier) = (options, identifier);
+                }
+            }
+            if wanted && !self.retained.is_empty() {
+                client.searches.push_back(Search {
+                    filter: filter.clone().into_owned(),
+                    options,
+                    identifier,
+                    cursor: SearchCursor::new(),
+                    found: VecDeque::new(),
+                });
+            }
         }
     }
 

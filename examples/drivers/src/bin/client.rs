@@ -1,26 +1,30 @@
 //! A client for MQTT 3.1.1 and 5.0 on a blocking socket, with the options of `mosquitto_pub` and
 //! `mosquitto_sub`.
 //!
-//! `cargo run --release --example client -- pub -t a/b -m hello -q 1`
+//! `cargo run --release --bin client -- pub -t a/b -m hello -q 1`
 //!
-//! `cargo run --release --example client -- sub -t 'a/#' -v -V 5`
+//! `cargo run --release --bin client -- sub -t 'a/#' -v -V 5 --url wss://localhost:8084 --cafile ca.pem --reconnect`
 //!
 //! The exit code is 0 if all went well, 1 if the connection or a request failed or time was up too
 //! soon, 2 for a usage error. A `sub` that a signal ends does not say goodbye: the server publishes
 //! its will.
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::mem;
 use std::net::{Shutdown, TcpStream};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use sansio_mqtt::{
-    ClientConnection, ClientEvent, Clock, CloseCause, Connect, DecodeOptions, Disconnect, Instant,
-    Message, Options, Packet, Properties, Property, PublishErrorReason, QoS, ReasonCode, Session,
-    Subscription, Version, Will,
+    ClientConnection, ClientEvent, Clock, CloseCause, Connect, DecodeOptions, Disconnect, Incoming,
+    Instant, Message, Options, Packet, Properties, Property, PublishErrorReason, QoS, ReasonCode,
+    Session, Subscription, Version, Will,
 };
+use sansio_mqtt_drivers::{Scheme, Transport, tls};
+use url::Url;
 
 /// Bytes taken from and given to the socket at a time.
 const CHUNK: usize = 64 << 10;
@@ -55,6 +59,24 @@ struct Common {
     /// Server port
     #[arg(short, long, default_value_t = 1883)]
     port: u16,
+    /// The server's address with scheme: mqtt, mqtts, ws or wss. WebSocket is at /mqtt
+    #[arg(short = 'L', long, conflicts_with_all = ["host", "port"])]
+    url: Option<Url>,
+    /// For mqtts and wss: the authority that the server's certificate is of, PEM
+    #[arg(long, value_name = "FILE")]
+    cafile: Option<PathBuf>,
+    /// The client's certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Take a certificate whatever name it is for
+    #[arg(long)]
+    insecure: bool,
+    /// Connect again when the connection is lost, and go on with the session
+    #[arg(long)]
+    reconnect: bool,
     /// Protocol version: mqttv311, 311, mqttv5 or 5
     #[arg(short = 'V', long, default_value = "mqttv311", value_parser = version)]
     protocol_version: Version,
@@ -127,7 +149,7 @@ struct Source {
     message: Option<String>,
     /// File that is the payload
     #[arg(short, long, value_name = "PATH")]
-    file: Option<std::path::PathBuf>,
+    file: Option<PathBuf>,
     /// Each line of standard input is a message
     #[arg(short, long)]
     lines: bool,
@@ -155,6 +177,13 @@ struct Sub {
     /// Do not print retained messages
     #[arg(short = 'R', long)]
     no_retained: bool,
+    /// What to print for a message: %t topic, %p payload, %x payload in hexadecimal, %l its length, %q QoS, %r RETAIN,
+    /// %j all of it as JSON, %% a percent sign
+    #[arg(short = 'F', long, conflicts_with = "verbose")]
+    format: Option<String>,
+    /// Print no newline behind it
+    #[arg(short = 'N')]
+    no_newline: bool,
 }
 
 fn version(text: &str) -> Result<Version, &'static str> {
@@ -185,39 +214,24 @@ fn failed<T>(text: impl Into<String>) -> Result<T, Failure> {
     Err(Failure(1, text.into()))
 }
 
-/// A connection and its socket.
-struct Driver {
+/// A connection and its transport.
+struct Driver<'a> {
+    common: &'a Common,
     connection: ClientConnection,
-    stream: TcpStream,
+    transport: Transport<TcpStream>,
     clock: Clock,
     /// Read but not yet taken by the connection.
     input: Vec<u8>,
     /// Made by the connection but not yet written.
     out: Vec<u8>,
-    debug: bool,
+    /// The transport has passed on what was written.
+    is_flushed: bool,
+    /// CONNACK is there.
+    is_connected: bool,
 }
 
-impl Driver {
-    fn connect(common: &Common) -> Result<Self, Failure> {
-        let mut connect = Connect::new(common.protocol_version, &common.id);
-        connect.clean_start = !common.keep_session;
-        connect.keep_alive = common.keepalive;
-        connect.user_name = common.user.as_deref();
-        connect.password = common.password.as_deref().map(str::as_bytes);
-        connect.will = common.will_topic.as_deref().map(|topic| Will {
-            qos: common.will_qos,
-            retain: common.will_retain,
-            ..Will::new(topic, common.will_payload.as_bytes())
-        });
-        // In 3.1.1 a session that is not clean does not expire; 5.0 has to be told.
-        let keep =
-            (common.keep_session && common.protocol_version == Version::V5).then_some(u32::MAX);
-        let expiry = common
-            .session_expiry
-            .or(keep)
-            .map(Property::SessionExpiryInterval);
-        connect.properties = Properties::from(expiry.as_slice());
-
+impl<'a> Driver<'a> {
+    fn connect(common: &'a Common) -> Result<Self, Failure> {
         // An earlier run may have left a session at the server. Nothing is known of it here, but
         // that it may exist.
         let session = if common.keep_session {
@@ -226,21 +240,44 @@ impl Driver {
             Session::new()
         };
         let clock = Clock::new();
-        let connection = ClientConnection::new(clock.now(), &connect, session, Options::new())
-            .map_err(|error| Failure(2, error.to_string()))?;
-        let stream = TcpStream::connect((&*common.host, common.port))
-            .or_else(|error| failed(format!("{}:{}: {error}", common.host, common.port)))?;
-        stream.set_nodelay(true)?;
-        // A server that does not read may be waiting for us to read: no write may take forever.
-        stream.set_write_timeout(Some(Duration::from_millis(50)))?;
+        let connection = common
+            .connection(clock.now(), session, !common.keep_session)
+            .map_err(|Failure(_, text)| Failure(2, text))?;
         Ok(Self {
+            common,
             connection,
-            stream,
+            transport: common.transport()?,
             clock,
             input: Vec::new(),
             out: Vec::new(),
-            debug: common.debug,
+            is_flushed: true,
+            is_connected: false,
         })
+    }
+
+    /// After the end of a connection: another one that goes on with its session, if that is wanted.
+    fn reconnect(&mut self, Failure(code, why): Failure) -> Result<(), Failure> {
+        if !self.common.reconnect {
+            return Err(Failure(code, why));
+        }
+        eprintln!("{why}");
+        let mut pause = Duration::from_secs(1);
+        self.transport = loop {
+            std::thread::sleep(pause);
+            match self.common.transport() {
+                Ok(transport) => break transport,
+                Err(Failure(_, text)) => eprintln!("{text}"),
+            }
+            pause = (2 * pause).min(Duration::from_secs(30));
+        };
+        let now = self.clock.now();
+        let placeholder = self.common.connection(now, Session::new(), true)?;
+        let session = mem::replace(&mut self.connection, placeholder).into_session();
+        self.connection = self.common.connection(now, session, false)?;
+        (self.is_flushed, self.is_connected) = (true, false);
+        self.input.clear();
+        self.out.clear();
+        Ok(())
     }
 
     /// Gives each event that has arrived to `handle`, until it returns false or nothing is left.
@@ -253,7 +290,7 @@ impl Driver {
         loop {
             let before = unread;
             let event = self.connection.receive(now, &mut unread);
-            if self.debug {
+            if self.common.debug {
                 trace(
                     "<-",
                     self.connection.version(),
@@ -261,6 +298,10 @@ impl Driver {
                 );
             }
             let Some(event) = event else { break };
+            if let ClientEvent::Connack(connack) = &event {
+                // One that refuses closes the connection.
+                self.is_connected = !connack.reason.is_error();
+            }
             if !handle(&mut self.connection, event)? {
                 break;
             }
@@ -274,10 +315,10 @@ impl Driver {
     /// Waits for input, for `until` or for the connection's own deadline.
     fn wait(&mut self, until: Option<Instant>) -> Result<(), Failure> {
         if let Some(closed) = self.connection.closed() {
-            return failed(match closed.cause {
-                CloseCause::Refused(reason) => format!("connection refused: {reason}"),
-                cause => format!("connection closed: {cause}"),
-            });
+            return match closed.cause {
+                CloseCause::Refused(reason) => failed(format!("connection refused: {reason}")),
+                cause => self.reconnect(Failure(1, format!("connection closed: {cause}"))),
+            };
         }
         let deadline = self
             .connection
@@ -287,42 +328,61 @@ impl Driver {
             .min();
         let wait = match deadline {
             // The rest has to be written soon.
-            _ if !self.out.is_empty() => Some(Duration::ZERO),
+            _ if !self.out.is_empty() || !self.is_flushed => Some(Duration::ZERO),
             deadline => deadline.map(|deadline| self.clock.until(deadline)),
         };
-        self.stream
-            .set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
+        self.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
         let start = self.input.len();
         self.input.resize(start + CHUNK, 0);
-        let result = self.stream.read(&mut self.input[start..]);
+        let result = self.transport.read(&mut self.input[start..]);
         self.input
             .truncate(start + result.as_ref().map_or(0, |read| *read));
         match result {
             Ok(0) => self.connection.receive_eof(self.clock.now()),
             Ok(_) => {}
             Err(error) if is_timeout(&error) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                self.connection.receive_eof(self.clock.now());
+                return self.reconnect(error.into());
+            }
         }
         Ok(())
     }
 
-    /// Writes what there is to write, as far as the socket takes it.
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.transport.socket() {
+            Some(socket) => socket.set_read_timeout(timeout),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what there is to write, as far as the transport takes it.
     fn write(&mut self) -> Result<(), Failure> {
+        match self.write_some() {
+            Err(error) if !is_timeout(&error) => {
+                self.connection.receive_eof(self.clock.now());
+                self.reconnect(error.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write_some(&mut self) -> io::Result<()> {
         loop {
             if self.out.is_empty() {
                 let now = self.clock.now();
                 if self.connection.poll_transmit(now, &mut self.out, CHUNK) == 0 {
+                    self.transport.flush()?;
+                    self.is_flushed = true;
                     return Ok(());
                 }
-                if self.debug {
+                if self.common.debug {
                     trace("->", self.connection.version(), &self.out);
                 }
             }
-            match self.stream.write(&self.out) {
-                Ok(written) => drop(self.out.drain(..written)),
-                Err(error) if is_timeout(&error) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
+            self.is_flushed = false;
+            let written = self.transport.write(&self.out)?;
+            self.out.drain(..written);
         }
     }
 
@@ -331,17 +391,96 @@ impl Driver {
     fn disconnect(mut self) -> Result<(), Failure> {
         let now = self.clock.now();
         self.connection.disconnect(now, &Disconnect::default())?;
-        self.write()?;
-        while !self.out.is_empty() {
+        self.write_some().or_else(ignore_timeout)?;
+        while !self.out.is_empty() || !self.is_flushed {
             if self.clock.now() >= now + Duration::from_secs(5) {
                 return failed("the server does not read");
             }
-            self.write()?;
+            self.write_some().or_else(ignore_timeout)?;
         }
-        self.stream.shutdown(Shutdown::Write)?;
-        self.stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        while matches!(self.stream.read(&mut [0; 4096]), Ok(1..)) {}
+        self.set_read_timeout(Some(Duration::from_secs(1)))?;
+        self.transport.close();
+        if let Some(socket) = self.transport.socket() {
+            socket.shutdown(Shutdown::Write)?;
+        }
+        while matches!(self.transport.read(&mut [0; 4096]), Ok(1..)) {}
         Ok(())
+    }
+}
+
+impl Common {
+    fn connection(
+        &self,
+        now: Instant,
+        session: Session,
+        clean_start: bool,
+    ) -> Result<ClientConnection, Failure> {
+        let mut connect = Connect::new(self.protocol_version, &self.id);
+        connect.clean_start = clean_start;
+        connect.keep_alive = self.keepalive;
+        connect.user_name = self.user.as_deref();
+        connect.password = self.password.as_deref().map(str::as_bytes);
+        connect.will = self.will_topic.as_deref().map(|topic| Will {
+            qos: self.will_qos,
+            retain: self.will_retain,
+            ..Will::new(topic, self.will_payload.as_bytes())
+        });
+        // In 3.1.1 a session that is not clean does not expire; 5.0 has to be told.
+        let keep = self.keep_session || self.reconnect;
+        let keep =
+            (keep && self.protocol_version == Version::V5).then_some(match self.keep_session {
+                true => u32::MAX,
+                false => 3600,
+            });
+        let expiry = self
+            .session_expiry
+            .or(keep)
+            .map(Property::SessionExpiryInterval);
+        connect.properties = Properties::from(expiry.as_slice());
+        Ok(ClientConnection::new(
+            now,
+            &connect,
+            session,
+            Options::new(),
+        )?)
+    }
+
+    fn transport(&self) -> Result<Transport<TcpStream>, Failure> {
+        let (mut scheme, mut host, mut port) = (Scheme::Mqtt, &*self.host, self.port);
+        if let Some(url) = &self.url {
+            scheme = url.scheme().parse().map_err(|text| Failure(2, text))?;
+            let brackets: &[_] = &['[', ']'];
+            host = url.host_str().unwrap_or("localhost").trim_matches(brackets);
+            port = url.port().unwrap_or(scheme.default_port());
+        }
+        let tls = match (&self.cafile, scheme.is_tls()) {
+            (_, false) => None,
+            (None, true) => return Err(Failure(2, "TLS needs --cafile".into())),
+            (Some(ca), true) => {
+                let identity = self.cert.as_deref().zip(self.key.as_deref());
+                let config = tls::client(ca, identity, self.insecure);
+                Some(config.map_err(|error| Failure(2, error.to_string()))?)
+            }
+        };
+        let at = |error: io::Error| Failure(1, format!("{host}:{port}: {error}"));
+        let stream = TcpStream::connect((host, port)).map_err(at)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let mut transport =
+            Transport::connect(scheme, stream, host, port, tls.as_ref()).map_err(at)?;
+        // A server that does not read may be waiting for us to read: no write may take forever.
+        if let Some(socket) = transport.socket() {
+            socket.set_write_timeout(Some(Duration::from_millis(50)))?;
+        }
+        Ok(transport)
+    }
+}
+
+fn ignore_timeout(error: io::Error) -> io::Result<()> {
+    if is_timeout(&error) {
+        Ok(())
+    } else {
+        Err(error)
     }
 }
 
@@ -401,14 +540,11 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
     let payloads = payloads(&arguments.source)?;
 
     let mut driver = Driver::connect(common)?;
-    let mut connected = false;
     let mut open = true;
     let mut held = None;
     loop {
         driver.events(|_, event| {
             match event {
-                // One that refuses closes the connection.
-                ClientEvent::Connack(connack) => connected = !connack.reason.is_error(),
                 ClientEvent::Published { ack, .. } if ack.reason.is_error() => {
                     return failed(format!("refused: {}", ack.reason));
                 }
@@ -419,7 +555,7 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
             }
             Ok(true)
         })?;
-        while connected && open {
+        while driver.is_connected && open {
             let message = match held.take() {
                 Some(message) => message,
                 None => match payloads.try_recv() {
@@ -445,17 +581,18 @@ fn publish(arguments: &Pub) -> Result<(), Failure> {
         }
         driver.write()?;
         let session = driver.connection.session();
-        if connected
+        if driver.is_connected
             && !open
             && session.queued() == 0
             && session.in_flight() == 0
             && driver.out.is_empty()
+            && driver.is_flushed
         {
             return driver.disconnect();
         }
         // While lines may come, the socket is waited for in short slices.
         let slice = Duration::from_millis(10);
-        let until = (connected && open).then(|| driver.clock.now() + slice);
+        let until = (driver.is_connected && open).then(|| driver.clock.now() + slice);
         driver.wait(until)?;
     }
 }
@@ -477,7 +614,11 @@ fn subscribe(arguments: &Sub) -> Result<(), Failure> {
     loop {
         driver.events(|connection, event| {
             match event {
-                ClientEvent::Connack(connack) if connack.reason == ReasonCode::Success => {
+                // Another run of the program may have subscribed to something else.
+                ClientEvent::Connack(connack)
+                    if connack.reason == ReasonCode::Success
+                        && !(connack.session_present && count > 0) =>
+                {
                     connection.subscribe(&subscriptions, Properties::EMPTY)?;
                 }
                 ClientEvent::Subscribed { suback, .. } => {
@@ -496,11 +637,7 @@ fn subscribe(arguments: &Sub) -> Result<(), Failure> {
                 ClientEvent::Publish(incoming)
                     if !(arguments.no_retained && incoming.publish.retain) =>
                 {
-                    if arguments.verbose {
-                        write!(stdout, "{} ", incoming.topic())?;
-                    }
-                    stdout.write_all(incoming.publish.payload)?;
-                    stdout.write_all(b"\n")?;
+                    print(&mut stdout, arguments, &incoming)?;
                     count += 1;
                 }
                 _ => {}
@@ -523,6 +660,47 @@ fn subscribe(arguments: &Sub) -> Result<(), Failure> {
         }
         driver.write()?;
         driver.wait(end)?;
+    }
+}
+
+fn print(out: &mut impl Write, arguments: &Sub, incoming: &Incoming<'_>) -> io::Result<()> {
+    let payload = incoming.publish.payload;
+    let mut format = match (&arguments.format, arguments.verbose) {
+        (Some(format), _) => &**format,
+        (None, true) => "%t %p",
+        (None, false) => "%p",
+    };
+    while let Some((text, rest)) = format.split_once('%') {
+        out.write_all(text.as_bytes())?;
+        let mut rest = rest.chars();
+        match rest.next() {
+            Some('t') => write!(out, "{}", incoming.topic())?,
+            Some('p') => out.write_all(payload)?,
+            Some('x') => payload
+                .iter()
+                .try_for_each(|byte| write!(out, "{byte:02x}"))?,
+            Some('l') => write!(out, "{}", payload.len())?,
+            Some('q') => write!(out, "{}", incoming.publish.qos.as_u8())?,
+            Some('r') => write!(out, "{}", u8::from(incoming.publish.retain))?,
+            Some('j') => {
+                let json = serde_json::json!({
+                    "topic": incoming.topic(),
+                    "qos": incoming.publish.qos.as_u8(),
+                    "retain": incoming.publish.retain,
+                    "payload": String::from_utf8_lossy(payload),
+                });
+                write!(out, "{json}")?;
+            }
+            Some(other) => write!(out, "{other}")?,
+            None => {}
+        }
+        format = rest.as_str();
+    }
+    out.write_all(format.as_bytes())?;
+    if arguments.no_newline {
+        Ok(())
+    } else {
+        out.write_all(b"\n")
     }
 }
 
