@@ -320,6 +320,10 @@ check "a retained message survives kill -9" retained "$(timeout 20 mosquitto_sub
 kill -TERM $broker
 wait $broker
 
+rm -rf "$work/data"
+if timeout 280 "$programs/outages" --program "$programs/broker" --data "$work/data" --port "$(free_port)" --times 50 >"$work/outages" 2>&1
+then pass "kill -9: $(cat "$work/outages")"; else fail "kill -9 under load" "$work/outages"; fi
+
 # --- other brokers --------------------------------------------------------------------------------------------------
 
 (cd "$cache/npm" && exec node "$here/aedes.mjs") >"$work/aedes" 2>&1 &

@@ -325,8 +325,7 @@ impl Bench {
             self.turn(&mut |topic, sent| arrivals.push((topic, sent)))?;
             let now = self.nanoseconds();
             for (topic, sent) in arrivals.drain(..) {
-                self.latency
-                    .saturating_record(now.saturating_sub(sent) / 1_000);
+                self.latency.record(now.saturating_sub(sent) / 1_000)?;
                 self.topics[topic].arrived += 1;
                 self.arrived += 1;
                 if changed.last() != Some(&topic) {
