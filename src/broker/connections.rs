@@ -179,9 +179,10 @@ impl Broker {
         connection.is_over || (!self.is_held(id.slot) && connection.machine.wants_input())
     }
 
-    /// Whether nothing may be taken from the connection.
+    /// Whether nothing may be taken from the connection. What comes on one that has ended is discarded at any time.
     fn is_held(&self, slot: u32) -> bool {
-        let Some(connection) = self.connections.get(slot) else {
+        let connection = self.connections.get(slot);
+        let Some(connection) = connection.filter(|connection| !connection.is_over) else {
             return false;
         };
         let client = connection
@@ -380,6 +381,7 @@ impl Broker {
             return 0;
         }
         let goes_on = self.continue_searches(id.slot, now);
+        self.collect_changes(id.slot);
         let written = match self.log.is_on {
             false => self
                 .machine(id.slot)
@@ -391,6 +393,8 @@ impl Broker {
             self.push_ready(id.slot);
         }
         self.note_undelivered(id.slot);
+        // A snapshot has all that has changed, so the records must be there before it.
+        self.collect_changes(id.slot);
         self.counters.bytes_sent += written as u64;
         written
     }

@@ -32,8 +32,8 @@ pub(super) struct Search {
     options: SubscriptionOptions,
     identifier: Option<u32>,
     cursor: SearchCursor,
-    /// Found, and not in the queue yet.
-    found: VecDeque<Message>,
+    /// Found, and not in the queue yet, with the time at which each expires.
+    found: VecDeque<(Message, Option<Instant>)>,
 }
 
 /// Messages wait for a client up to which more of what is retained is put behind them.
@@ -161,26 +161,26 @@ impl Broker {
             while steps < STEPS && found.len() < SOME && !cursor.is_done() {
                 steps += SOME;
                 retained.search_some(filter, cursor, SOME, |one| {
-                    let message = &one.value().message;
-                    let Some(rest) = rest(message, one.expires(), now) else {
-                        return;
-                    };
-                    let copy = rest.with_qos(message.qos().min(options.qos));
-                    found.push_back(super::publish::with_identifiers(
-                        copy,
-                        identifier.as_slice(),
-                    ));
+                    let message = one.value().message.clone();
+                    let qos = message.qos().min(options.qos);
+                    let copy = message.with_qos(qos);
+                    let copy = super::publish::with_identifiers(copy, identifier.as_slice());
+                    found.push_back((copy, one.expires()));
                 });
             }
         }
         let mut undeliverable = alloc::vec::Vec::new();
         let mut goes_on = true;
-        while let Some(message) = search.found.pop_front() {
+        while let Some((message, expires)) = search.found.pop_front() {
             if connection.machine.session().queued() >= FEW {
-                search.found.push_front(message);
+                search.found.push_front((message, expires));
                 goes_on = false;
                 break;
             }
+            // Its lifetime goes on while it waits here.
+            let Some(message) = rest(&message, expires, now) else {
+                continue;
+            };
             let Err(error) = connection.machine.publish(now, message) else {
                 self.counters.messages_queued += 1;
                 continue;
@@ -190,7 +190,7 @@ impl Broker {
             match error.reason {
                 // It will fit later.
                 PublishErrorReason::QueueFull if !is_idle => {
-                    search.found.push_front(error.message);
+                    search.found.push_front((error.message, expires));
                     goes_on = false;
                     break;
                 }

@@ -1,0 +1,100 @@
+//! Bugs that the broker had, each in its shortest form.
+
+#[path = "support/net.rs"]
+#[allow(dead_code)]
+mod net;
+
+use std::time::Duration;
+
+use net::{Net, retained};
+use sansio_mqtt::*;
+
+/// A message that a new subscription finds waits in the session while SUBACK waits for its record: a snapshot made then has
+/// the message, and its record must not come behind it.
+#[test]
+fn what_a_snapshot_has_is_not_recorded_behind_it() {
+    let now = Instant::from_millis(1_000);
+    let options = BrokerOptions::new().with_seed(7).with_records(true);
+    let mut broker = Broker::new(now, options.clone());
+    broker.publish(now, &retained("a", "x", QoS::AtLeastOnce));
+    let connect = Connect {
+        clean_start: false,
+        ..Connect::new(Version::V311, "bob")
+    };
+    let session = Session::established();
+    let mut client = ClientConnection::new(now, &connect, session, Options::new()).unwrap();
+    let id = broker.connected(now);
+    let mut records = Vec::new();
+    let exchange = |broker: &mut Broker, client: &mut ClientConnection| {
+        let (mut bytes, mut answer) = (Vec::new(), Vec::new());
+        client.poll_transmit(now, &mut bytes, usize::MAX);
+        assert!(broker.receive(id, now, &mut &bytes[..]).is_none());
+        broker.poll_transmit(id, now, &mut answer, usize::MAX);
+        let mut input = &answer[..];
+        while client.receive(now, &mut input).is_some() {}
+    };
+    exchange(&mut broker, &mut client);
+    let number = broker.take_records(&mut records);
+    broker.stored(number);
+    exchange(&mut broker, &mut client);
+    let filters = [Subscription::new("a", QoS::AtLeastOnce)];
+    client.subscribe(&filters, Properties::EMPTY).unwrap();
+    exchange(&mut broker, &mut client);
+
+    let number = broker.take_records(&mut records);
+    let mut log = Vec::new();
+    broker.snapshot(|record| log.push(record));
+    broker.stored(number);
+    exchange(&mut broker, &mut client);
+    broker.take_records(&mut log);
+    let broker = Broker::restore(now, options, log).unwrap();
+    let session = broker.session("bob").unwrap();
+    assert_eq!((session.queued(), session.in_flight()), (0, 1));
+}
+
+/// More retained messages than the queue of a slow client takes at a time: those that are found and wait for room expire as
+/// the others do.
+#[test]
+fn retained_messages_that_wait_for_room_expire() {
+    let mut net = Net::new(BrokerOptions::new());
+    for at in 0..60 {
+        let message = retained(&format!("r/{at}"), "x", QoS::AtLeastOnce);
+        let message = message.with_message_expiry_interval(Some(10));
+        net.broker.publish(net.now, &message);
+    }
+    let slow = Options::new().with_receive_maximum(1);
+    let session = Session::established();
+    let bob = net.open(&Connect::new(Version::V5, "bob"), session, slow);
+    net.run();
+    net.peers[bob]
+        .client
+        .subscribe(
+            &[Subscription::new("r/#", QoS::AtLeastOnce)],
+            Properties::EMPTY,
+        )
+        .unwrap();
+    net.peers[bob].is_deaf = true;
+    net.run();
+    net.advance(Duration::from_secs(11));
+    net.peers[bob].is_deaf = false;
+    net.run();
+    // One was on its way before.
+    assert_eq!(net.texts(bob), ["x"]);
+    assert_eq!(net.broker.counters().retained_messages, 0);
+}
+
+/// What comes on a connection that has ended is discarded, also while events wait and nothing is taken from others.
+#[test]
+fn input_of_a_connection_that_has_ended_is_discarded_while_events_wait() {
+    let options = BrokerOptions::new().with_session_events(true);
+    let mut net = Net::new(options.with_maximum_events(1));
+    let bob = net.join(Version::V5, "bob");
+    let id = net.peers[bob].id;
+    let disconnect = Disconnect::new(ReasonCode::AdministrativeAction);
+    net.broker.end_session("bob", net.now, &disconnect);
+    let mut input = &b"\xc0\0"[..];
+    assert!(net.broker.wants_input(id));
+    assert!(net.broker.receive(id, net.now, &mut input).is_none());
+    assert!(input.is_empty());
+    assert!(net.broker.poll_event().is_some());
+}
