@@ -473,7 +473,7 @@ impl World {
         match u.int_in_range(0..=20)? {
             0..=8 => {
                 let payload = *u.choose(&["", "x", "a longer payload that takes more room"])?;
-                let message = Message::new(*u.choose(&TOPIC_NAMES)?, payload.as_bytes());
+                let message = Message::new(u.choose(&TOPIC_NAMES)?, payload.as_bytes());
                 let message = message.expect("valid");
                 let message = message
                     .with_qos(u.arbitrary::<u8>().map(qos)?)
@@ -592,8 +592,8 @@ fn packet(u: &mut Unstructured<'_>, known: Option<Version>, out: &mut Vec<u8>) -
                 topic_alias: alias.filter(|_| is_v5),
                 message_expiry_interval: (*u.choose(&[None, Some(0), Some(7)])?).filter(|_| is_v5),
                 ..Publish::new(
-                    *u.choose(&TOPIC_NAMES)?,
-                    *u.choose(&[&b""[..], b"x", b"some bytes of payload, not so few"])?,
+                    u.choose(&TOPIC_NAMES)?,
+                    u.choose(&[&b""[..], b"x", b"some bytes of payload, not so few"])?,
                 )
             }
             .encode(version, out)
@@ -612,11 +612,11 @@ fn packet(u: &mut Unstructured<'_>, known: Option<Version>, out: &mut Vec<u8>) -
             };
             let list = [
                 Subscription {
-                    filter: *u.choose(&FILTERS)?,
+                    filter: u.choose(&FILTERS)?,
                     options,
                 },
                 Subscription {
-                    filter: *u.choose(&FILTERS)?,
+                    filter: u.choose(&FILTERS)?,
                     options,
                 },
             ];
@@ -701,7 +701,7 @@ fn connect(
                     true => Properties::from(&delay[..]),
                     false => Properties::EMPTY,
                 },
-                ..Will::new(*u.choose(&TOPIC_NAMES)?, b"will")
+                ..Will::new(u.choose(&TOPIC_NAMES)?, b"will")
             }),
             false => None,
         },
@@ -709,7 +709,7 @@ fn connect(
             true => Properties::from(&list[..count]),
             false => Properties::EMPTY,
         },
-        ..Connect::new(version, *u.choose(&NAMES)?)
+        ..Connect::new(version, u.choose(&NAMES)?)
     };
     Ok(connect.encode(out))
 }
