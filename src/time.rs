@@ -1,5 +1,7 @@
 //! The crate's own time: it reads no clock, so the caller says what time it is.
 
+use core::fmt;
+use core::num::NonZeroU64;
 use core::ops::Add;
 use core::time::Duration;
 
@@ -7,27 +9,31 @@ use core::time::Duration;
 ///
 /// Only differences matter, so any monotonic source does: a hardware counter, the system's clock, the
 /// virtual clock of a test. All arithmetic saturates: a clock that jumps or stands still cannot make a
-/// timer wrap around.
-#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug, Default)]
-pub struct Instant(u64);
+/// timer wrap around. One that may not be set (`Option<Instant>`) takes no more memory than one that is.
+#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash)]
+pub struct Instant(
+    /// One more than the milliseconds.
+    NonZeroU64,
+);
 
 impl Instant {
     /// The origin.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self(NonZeroU64::MIN);
 
-    /// The instant this many milliseconds after the origin.
+    /// The instant this many milliseconds after the origin; the last one there is, for `u64::MAX`, is a millisecond before
+    /// that.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        Self(NonZeroU64::MIN.saturating_add(millis))
     }
 
     /// Milliseconds since the origin.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
-    /// This instant and a duration, at most `u64::MAX` milliseconds. A part of a millisecond counts as a
+    /// This instant and a duration, or the last instant there is. A part of a millisecond counts as a
     /// whole one, so that nothing is ever due before its time.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
@@ -37,7 +43,19 @@ impl Instant {
     /// The time since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+impl Default for Instant {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Instant").field(&self.as_millis()).finish()
     }
 }
 
@@ -73,7 +91,7 @@ impl Clock {
     /// Whole milliseconds since [`Clock::new`].
     #[must_use]
     pub fn now(&self) -> Instant {
-        Instant(u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX))
+        Instant::from_millis(u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     /// How long to sleep until `deadline`; zero if it has passed.
@@ -82,7 +100,7 @@ impl Clock {
     /// reads at least `deadline` afterwards and does not spin through the last millisecond.
     #[must_use]
     pub fn until(&self, deadline: Instant) -> Duration {
-        Duration::from_millis(deadline.0).saturating_sub(self.0.elapsed())
+        Duration::from_millis(deadline.as_millis()).saturating_sub(self.0.elapsed())
     }
 }
 
@@ -102,6 +120,8 @@ mod tests {
         let end = Instant::from_millis(u64::MAX);
         assert_eq!(end + Duration::from_millis(1), end);
         assert_eq!(Instant::ZERO + Duration::MAX, end);
+        assert_eq!(end.as_millis(), u64::MAX - 1);
+        assert_eq!(Instant::from_millis(u64::MAX - 1), end);
         assert_eq!(Instant::ZERO.saturating_duration_since(end), Duration::ZERO);
         assert_eq!(
             Instant::from_millis(7).saturating_duration_since(Instant::from_millis(5)),

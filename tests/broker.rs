@@ -505,7 +505,10 @@ fn clients_without_a_name_get_one_that_others_cannot_guess() {
     let names: Vec<String> = [Version::V311, Version::V5, Version::V5]
         .map(|version| {
             let peer = net.join(version, "");
-            net.broker.client_id(net.peers[peer].id).unwrap().to_owned()
+            net.broker
+                .client_id(net.peers[peer].id)
+                .unwrap()
+                .to_string()
         })
         .into();
     assert!(names.iter().all(|name| name.len() > 32), "{names:?}");

@@ -1,5 +1,7 @@
 //! What a caller asks for that no client asked for.
 
+use alloc::sync::Arc;
+
 use super::{Broker, ConnectionId};
 use crate::index::{Subscriber, SubscriberId};
 use crate::packet::Disconnect;
@@ -9,11 +11,12 @@ use crate::topic::TopicFilter;
 use crate::types::Version;
 
 impl Broker {
-    /// The Client Identifier of a connection that is accepted and has not ended: that of its session.
+    /// The Client Identifier of a connection that is accepted and has not ended: that of its session. A clone shares the
+    /// memory.
     #[must_use]
-    pub fn client_id(&self, id: ConnectionId) -> Option<&str> {
+    pub fn client_id(&self, id: ConnectionId) -> Option<&Arc<str>> {
         let number = self.get(id)?.client?;
-        Some(&*self.clients.get(number)?.name)
+        Some(&self.clients.get(number)?.name)
     }
 
     /// The protocol version of a connection, once CONNECT is there; 5.0 before.

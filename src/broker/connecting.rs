@@ -1,7 +1,6 @@
 //! How a client gets in, and how its session begins, goes on and ends.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -328,10 +327,7 @@ impl Broker {
         }
         let expiry = self.session_expiry(admission, connecting);
         let options = self.connection_options(admission.options.as_ref(), expiry > 0);
-        let away = admission
-            .options
-            .as_ref()
-            .map(|_| Box::new(options.clone()));
+        let away = admission.options.as_ref().map(|_| options.clone());
         let Some(connection) = self.connections.get_mut(slot) else {
             return Err(AnswerErrorReason::Stale);
         };
@@ -365,7 +361,7 @@ impl Broker {
             client.will = connecting.will.take();
             (client.will_at, client.expires_at, client.since) = (None, None, None);
             client.expiry = expiry;
-            client.options = away;
+            client.set_options(away);
             if expiry > 0 || client.will.is_some() || client.is_stored {
                 client.is_stored = true;
                 self.log.add(|| client.record());
@@ -411,9 +407,7 @@ impl Broker {
             expires_at: None,
             timer: None,
             subscriptions: 0,
-            searches: VecDeque::new(),
-            shared: BTreeMap::new(),
-            options: None,
+            rare: None,
         });
         self.names.insert(Arc::clone(name), number);
         number

@@ -1,6 +1,7 @@
 //! What the driver does with each transport.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::connecting::Connecting;
@@ -21,6 +22,15 @@ use crate::types::QoS;
 pub struct ConnectionId {
     pub(super) slot: u32,
     pub(super) generation: u32,
+}
+
+impl ConnectionId {
+    /// A small number that no other connection of the broker has until this one is
+    /// [`disconnected`](Broker::disconnected): where a driver's table can have its transport.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.slot as usize
+    }
 }
 
 pub(super) struct Connection {
@@ -456,7 +466,7 @@ impl Broker {
         let client = connection
             .client
             .and_then(|number| self.clients.get(number));
-        let searches = client.is_some_and(|client| !client.searches.is_empty());
+        let searches = client.is_some_and(Client::has_searches);
         // That one is over has to be seen, too.
         if connection.is_over || searches || connection.machine.has_output() {
             self.push_ready(slot);
@@ -514,7 +524,36 @@ impl Client {
     const SEARCHES: usize = 64;
 
     fn has_many_searches(&self) -> bool {
-        self.searches.len() >= Self::SEARCHES
+        self.rare
+            .as_ref()
+            .is_some_and(|rare| rare.searches.len() >= Self::SEARCHES)
+    }
+
+    fn has_searches(&self) -> bool {
+        self.rare
+            .as_ref()
+            .is_some_and(|rare| !rare.searches.is_empty())
+    }
+
+    pub(super) fn options(&self) -> Option<&Options> {
+        self.rare.as_ref()?.options.as_ref()
+    }
+
+    pub(super) fn set_options(&mut self, options: Option<Options>) {
+        if options.is_some() || self.rare.is_some() {
+            self.rare.get_or_insert_default().options = options;
+            self.tidy();
+        }
+    }
+
+    /// Gives memory back in which nothing is.
+    pub(super) fn tidy(&mut self) {
+        self.rare.take_if(|rare| {
+            if rare.searches.is_empty() {
+                rare.searches = VecDeque::new();
+            }
+            rare.searches.is_empty() && rare.shared.is_empty() && rare.options.is_none()
+        });
     }
 
     /// The QoS that matters for [`SlowConsumer`](super::SlowConsumer).

@@ -206,12 +206,18 @@ struct Client {
     /// Where it stands among the timers.
     timer: Option<Instant>,
     subscriptions: u32,
+    rare: Option<Box<Rare>>,
+}
+
+/// What most clients do not have.
+#[derive(Default)]
+struct Rare {
     /// New subscriptions whose retained messages are not all sent.
     searches: VecDeque<Search>,
     /// What is on the way to it for a Shared Subscription.
     shared: BTreeMap<PublishHandle, GroupId>,
     /// Unless those of the broker.
-    options: Option<Box<Options>>,
+    options: Option<Options>,
 }
 
 struct Will {

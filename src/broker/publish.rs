@@ -214,7 +214,7 @@ impl Broker {
             ..
         } = self;
         let room = |client: &Client, session: &crate::session::Session| {
-            let options = client.options.as_deref().unwrap_or(&options.connection);
+            let options = client.options().unwrap_or(&options.connection);
             session.has_room(message, options)
         };
         let is_there = |member: &Subscriber| {
@@ -260,7 +260,7 @@ impl Broker {
             Some(connection) => connection.machine.publish(now, message),
             None if !keeps => return,
             None => {
-                let options = client.options.as_deref();
+                let options = client.rare.as_ref().and_then(|rare| rare.options.as_ref());
                 let options = options.unwrap_or(&self.away);
                 match &mut client.session {
                     Some(session) => session.enqueue(now, message, options),
@@ -272,7 +272,8 @@ impl Broker {
             Ok(handle) => {
                 self.counters.messages_queued += 1;
                 if let (Some(group), true) = (group, keeps) {
-                    client.shared.insert(handle, group);
+                    let rare = client.rare.get_or_insert_default();
+                    rare.shared.insert(handle, group);
                 }
             }
             Err(error) => {
@@ -317,10 +318,10 @@ impl Broker {
     /// What was on the way to a member of a Shared Subscription whose session has ended: of QoS 1 another one should get it,
     /// of QoS 2 only if it was not sent ([MQTT-4.8.2-5] of 5.0).
     pub(super) fn give_to_others(&mut self, now: Instant, client: &mut Client) {
-        let Some(session) = &mut client.session else {
+        let (Some(session), Some(rare)) = (&mut client.session, &mut client.rare) else {
             return;
         };
-        for (handle, group) in core::mem::take(&mut client.shared) {
+        for (handle, group) in core::mem::take(&mut rare.shared) {
             let Some((is_queued, since)) = session.find(handle) else {
                 continue;
             };
@@ -343,8 +344,9 @@ impl Broker {
 
 impl Client {
     pub(super) fn settle_shared(&mut self, handle: PublishHandle) {
-        if !self.shared.is_empty() {
-            self.shared.remove(&handle);
+        if let Some(rare) = &mut self.rare {
+            rare.shared.remove(&handle);
+            self.tidy();
         }
     }
 }

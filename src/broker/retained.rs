@@ -112,13 +112,14 @@ impl Broker {
         }
         if let Some(client) = self.clients.get_mut(number) {
             // What an earlier SUBSCRIBE has still to bring comes as the subscription is now.
-            for search in &mut client.searches {
+            for search in client.rare.iter_mut().flat_map(|rare| &mut rare.searches) {
                 if search.filter == *filter {
                     (search.options, search.identifier) = (options, identifier);
                 }
             }
             if wanted && !self.retained.is_empty() {
-                client.searches.push_back(Search {
+                let rare = client.rare.get_or_insert_default();
+                rare.searches.push_back(Search {
                     filter: filter.clone().into_owned(),
                     options,
                     identifier,
@@ -145,7 +146,10 @@ impl Broker {
         let Some((client, number)) = client.zip(connection.client) else {
             return false;
         };
-        let Some(search) = client.searches.front_mut() else {
+        let Some(rare) = &mut client.rare else {
+            return false;
+        };
+        let Some(search) = rare.searches.front_mut() else {
             return false;
         };
         if search.found.is_empty() && !search.cursor.is_done() {
@@ -202,8 +206,9 @@ impl Broker {
             }
         }
         if search.found.is_empty() && search.cursor.is_done() {
-            client.searches.pop_front();
-            goes_on &= !client.searches.is_empty();
+            rare.searches.pop_front();
+            goes_on &= !rare.searches.is_empty();
+            client.tidy();
         }
         for (message, reason) in undeliverable {
             self.note_dropped(number, Some(message), reason);
@@ -260,7 +265,10 @@ impl Broker {
 impl Client {
     /// A subscription is gone: what of it is not sent is not sent any more.
     pub(super) fn end_search(&mut self, filter: &TopicFilter<'_>) {
-        self.searches.retain(|search| search.filter != *filter);
+        if let Some(rare) = &mut self.rare {
+            rare.searches.retain(|search| search.filter != *filter);
+            self.tidy();
+        }
     }
 }
 

@@ -505,7 +505,7 @@ impl World {
             18 if u.ratio(1, 16)? => self.broker.shut_down(now, &disconnect),
             _ => {
                 if let Some(id) = self.broker.connection(name) {
-                    assert_eq!(self.broker.client_id(id), Some(name));
+                    assert_eq!(self.broker.client_id(id).map(|id| &**id), Some(name));
                 }
                 assert!(self.broker.subscriptions(name).count() <= 3);
             }

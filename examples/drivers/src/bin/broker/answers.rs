@@ -4,8 +4,8 @@
 use std::sync::mpsc::Receiver;
 
 use sansio_mqtt::{
-    Admission, AnswerErrorReason, Connack, Connect, Disconnect, Instant, Question, QuestionToken,
-    ReasonCode, Verdict, Version,
+    Admission, AnswerErrorReason, Connack, Connect, ConnectionId, Disconnect, Instant, Question,
+    QuestionToken, ReasonCode, Verdict, Version,
 };
 use tracing::{info, warn};
 
@@ -21,13 +21,13 @@ pub(crate) struct Credentials {
 }
 
 impl Server {
-    pub(crate) fn answer(&mut self, key: usize, now: Instant, question: Question<'_>) {
-        let Some(peer) = self.peers.get_mut(key) else {
+    pub(crate) fn answer(&mut self, id: ConnectionId, now: Instant, question: Question<'_>) {
+        let Some(peer) = self.peers.get_mut(id) else {
             return;
         };
         let result = match question {
             Question::Connect { connect, token } => {
-                return self.on_connect(key, now, &connect, token);
+                return self.on_connect(id, now, &connect, token);
             }
             Question::Publish { message, token } => {
                 let client_id = peer.client_id.as_deref().unwrap_or("");
@@ -43,7 +43,7 @@ impl Server {
                 self.broker.answer_publish(token, now, verdict)
             }
             Question::Subscribe { subscribe, token } => {
-                let version = self.broker.version(peer.id).unwrap_or(Version::V5);
+                let version = self.broker.version(id).unwrap_or(Version::V5);
                 let mut codes = Vec::new();
                 for one in subscribe.subscriptions.iter() {
                     let client_id = peer.client_id.as_deref().unwrap_or("");
@@ -78,7 +78,6 @@ impl Server {
             _ => Ok(()),
         };
         if let Err(error) = result {
-            let id = peer.id;
             warn!("{}: {error}", peer.name());
             let reason = Disconnect::new(ReasonCode::ImplementationSpecificError);
             self.broker.disconnect(id, now, &reason);
@@ -87,12 +86,12 @@ impl Server {
 
     fn on_connect(
         &mut self,
-        key: usize,
+        id: ConnectionId,
         now: Instant,
         connect: &Connect<'_>,
         token: QuestionToken,
     ) {
-        let Some(peer) = self.peers.get_mut(key) else {
+        let Some(peer) = self.peers.get_mut(id) else {
             return;
         };
         if connect.properties.authentication_method().is_some() {
@@ -113,8 +112,8 @@ impl Server {
         }
         let client_id = connect.client_id.to_owned();
         match (&self.passwords, connect.user_name) {
-            (None, _) => self.admit(key, now, token, true, &client_id),
-            (Some(_), None) => self.admit(key, now, token, false, &client_id),
+            (None, _) => self.admit(now, token, true, &client_id),
+            (Some(_), None) => self.admit(now, token, false, &client_id),
             (Some(passwords), Some(user)) => {
                 let credentials = Credentials {
                     token,
@@ -129,20 +128,20 @@ impl Server {
 
     pub(crate) fn admit(
         &mut self,
-        key: usize,
         now: Instant,
         token: QuestionToken,
         is_right: bool,
         client_id: &str,
     ) {
-        let Some(peer) = self.peers.get_mut(key) else {
+        let id = token.connection();
+        let Some(peer) = self.peers.get_mut(id) else {
             return;
         };
         let result = if is_right {
             let is_old = self.broker.session(client_id).is_some();
-            let version = self.broker.version(peer.id).unwrap_or(Version::V5);
+            let version = self.broker.version(id).unwrap_or(Version::V5);
             let result = self.broker.accept(token, now, &Admission::default());
-            peer.client_id = self.broker.client_id(peer.id).map(Into::into);
+            peer.client_id = self.broker.client_id(id).cloned();
             if result.is_ok() {
                 let which = if is_old { "known" } else { "new" };
                 info!(

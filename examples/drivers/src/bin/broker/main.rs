@@ -7,6 +7,8 @@
 
 mod access;
 mod answers;
+mod metrics;
+mod peers;
 mod serve;
 mod store;
 

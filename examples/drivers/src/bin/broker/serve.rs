@@ -1,6 +1,6 @@
 //! The sockets of all connections, and one loop that gives their bytes to the broker and its bytes to them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -17,12 +17,13 @@ use sansio_mqtt::{
     ReasonCode,
 };
 use sansio_mqtt_drivers::{Scheme, Transport};
-use slab::Slab;
 use tracing::{debug, error, info, warn};
 
 use crate::Error;
 use crate::access::{Acl, Passwords};
 use crate::answers::{Credentials, check_passwords};
+use crate::metrics;
+use crate::peers::{End, Peer, Peers, write_some};
 use crate::store::Store;
 
 /// Bytes taken from and given to a socket at a time.
@@ -57,36 +58,6 @@ impl Clock {
     fn now(&self) -> Instant {
         self.1 + self.0.elapsed()
     }
-}
-
-pub(crate) struct Peer {
-    transport: Transport<TcpStream>,
-    pub(crate) address: SocketAddr,
-    pub(crate) id: ConnectionId,
-    pub(crate) client_id: Option<Box<str>>,
-    pub(crate) user: Option<Box<str>>,
-    /// Read and not taken by the broker yet.
-    input: Vec<u8>,
-    /// Given by the broker and not taken by the transport yet, from an offset on.
-    output: Vec<u8>,
-    written: usize,
-    /// What is to be done without another event of the socket.
-    reads_on: bool,
-    is_eof: bool,
-    /// The broker knows of the end: it has taken all before.
-    eof_told: bool,
-    /// It stands in `stalled`.
-    is_stalled: bool,
-    end: End,
-}
-
-#[derive(Copy, Clone, Eq, PartialEq)]
-enum End {
-    Open,
-    /// The broker is done with it. It may still have to be told something.
-    Closing,
-    /// It has been told; what it may be sending meanwhile is read, so that nothing is lost on the way to it.
-    Lingering,
 }
 
 /// What other threads tell the loop.
@@ -124,14 +95,13 @@ pub(crate) struct Server {
     store: Option<Store>,
     pub(crate) broker: Broker,
     clock: Clock,
-    pub(crate) peers: Slab<Peer>,
-    keys: HashMap<ConnectionId, usize>,
+    pub(crate) peers: Peers,
     /// Peers with more to read, or to write, than their turn allowed.
-    turns: VecDeque<(ConnectionId, usize)>,
+    turns: VecDeque<ConnectionId>,
     /// Peers from which the broker does not want anything now.
-    stalled: Vec<(ConnectionId, usize)>,
+    stalled: Vec<ConnectionId>,
     /// When to forget peers that are at their end.
-    ends: VecDeque<(Instant, ConnectionId, usize)>,
+    ends: VecDeque<(Instant, ConnectionId)>,
     accept_at: Option<Instant>,
     stop_at: Option<Instant>,
     buffer: Vec<u8>,
@@ -183,7 +153,7 @@ impl Server {
             let http = tiny_http::Server::http(address)?;
             println!("metrics on http://{}", http.server_addr());
             let mailbox = mailbox.clone();
-            thread::spawn(move || serve_metrics(&http, &mailbox));
+            thread::spawn(move || metrics::serve(&http, &mailbox));
         }
         let passwords = setup.passwords.map(|passwords| {
             let (sender, credentials) = mpsc::channel();
@@ -202,8 +172,7 @@ impl Server {
             store,
             broker,
             clock,
-            peers: Slab::new(),
-            keys: HashMap::new(),
+            peers: Peers::default(),
             turns: VecDeque::new(),
             stalled: Vec::new(),
             ends: VecDeque::new(),
@@ -228,13 +197,11 @@ impl Server {
                 self.on_event(event, now);
             }
             for _ in 0..self.turns.len() {
-                let Some((id, key)) = self.turns.pop_front() else {
+                let Some(id) = self.turns.pop_front() else {
                     break;
                 };
-                if self.peers.get(key).is_some_and(|peer| peer.id == id) {
-                    self.read(key, now);
-                    self.write(key, now);
-                }
+                self.read(id, now);
+                self.write(id, now);
             }
             while let Ok(mail) = self.mail.try_recv() {
                 self.on_mail(mail, now)?;
@@ -253,32 +220,30 @@ impl Server {
                 };
                 let mut wrote = false;
                 while let Some(id) = self.broker.poll_ready() {
-                    if let Some(&key) = self.keys.get(&id) {
-                        wrote = true;
-                        self.write(key, now);
-                    }
+                    wrote = true;
+                    self.write(id, now);
                 }
                 if !saved && !wrote {
                     break;
                 }
             }
-            for (id, key) in std::mem::take(&mut self.stalled) {
-                let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.id == id) else {
+            for id in std::mem::take(&mut self.stalled) {
+                let Some(peer) = self.peers.get_mut(id) else {
                     continue;
                 };
                 if self.broker.wants_input(id) {
                     peer.is_stalled = false;
-                    self.turns.push_back((id, key));
+                    self.turns.push_back(id);
                 } else {
-                    self.stalled.push((id, key));
+                    self.stalled.push(id);
                 }
             }
-            while let Some(&(at, id, key)) = self.ends.front() {
+            while let Some(&(at, id)) = self.ends.front() {
                 if at > now {
                     break;
                 }
                 self.ends.pop_front();
-                self.forget(id, key, now);
+                self.forget(id, now);
             }
             if self.accept_at.is_some_and(|at| at <= now) {
                 self.accept_at = None;
@@ -288,7 +253,7 @@ impl Server {
             }
             if self
                 .stop_at
-                .is_some_and(|at| at <= now || self.peers.is_empty())
+                .is_some_and(|at| at <= now || self.broker.counters().connections == 0)
             {
                 break;
             }
@@ -327,16 +292,19 @@ impl Server {
         if listener < self.listeners.len() {
             return self.accept(listener, now);
         }
-        let Some(peer) = self.peers.get_mut(token) else {
+        // Of the transport that had the number before: no more than a read and a write too many.
+        let Some(id) = self.peers.id_at(token) else {
             return;
         };
         if event.is_readable() || event.is_read_closed() {
-            // One read shows whether there is more, unless the end may be what follows.
-            peer.reads_on |= event.is_read_closed();
-            self.read(token, now);
+            if let Some(peer) = self.peers.get_mut(id) {
+                // One read shows whether there is more, unless the end may be what follows.
+                peer.reads_on |= event.is_read_closed();
+            }
+            self.read(id, now);
         }
         if event.is_writable() {
-            self.write(token, now);
+            self.write(id, now);
         }
     }
 
@@ -372,40 +340,32 @@ impl Server {
         now: Instant,
     ) -> io::Result<()> {
         socket.set_nodelay(true)?;
-        let entry = self.peers.vacant_entry();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll
-            .registry()
-            .register(&mut socket, Token(entry.key()), interest)?;
-        let transport = Transport::accept(scheme, socket, self.tls.as_ref())?;
         let id = self.broker.connected(now);
-        self.keys.insert(id, entry.key());
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = self
+            .poll
+            .registry()
+            .register(&mut socket, Token(id.index()), interest);
+        let transport =
+            registered.and_then(|()| Transport::accept(scheme, socket, self.tls.as_ref()));
+        match transport {
+            Ok(transport) => self.peers.insert(Peer::new(transport, address, id)),
+            Err(error) => {
+                self.broker.disconnected(id, now);
+                return Err(error);
+            }
+        }
         self.connections += 1;
-        entry.insert(Peer {
-            transport,
-            address,
-            id,
-            client_id: None,
-            user: None,
-            input: Vec::new(),
-            output: Vec::new(),
-            written: 0,
-            reads_on: false,
-            is_eof: false,
-            eof_told: false,
-            is_stalled: false,
-            end: End::Open,
-        });
         Ok(())
     }
 
     /// Reads once and gives the broker what there is.
-    fn read(&mut self, key: usize, now: Instant) {
-        let Some(peer) = self.peers.get_mut(key) else {
+    fn read(&mut self, id: ConnectionId, now: Instant) {
+        let Some(peer) = self.peers.get_mut(id) else {
             return;
         };
-        if !peer.input.is_empty() && peer.end == End::Open && !self.broker.wants_input(peer.id) {
-            return self.stall(key);
+        if !peer.input.is_empty() && peer.end == End::Open && !self.broker.wants_input(id) {
+            return self.stall(id);
         }
         let mut read = Ok(0);
         if !peer.is_eof {
@@ -421,7 +381,7 @@ impl Server {
                 // A short read has emptied a plain socket; what comes later is another event.
                 let goes_on = read == self.buffer.len() || !peer.transport.is_plain();
                 if goes_on || peer.reads_on {
-                    self.turns.push_back((peer.id, key));
+                    self.turns.push_back(id);
                 }
                 read
             }
@@ -430,26 +390,25 @@ impl Server {
                 0
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {
-                self.turns.push_back((peer.id, key));
+                self.turns.push_back(id);
                 0
             }
             Err(error) => {
                 debug!("{}: {error}", peer.name());
-                return self.lose(key, now);
+                return self.lose(id, now);
             }
         };
         if peer.end != End::Open {
             if peer.is_eof {
-                let id = peer.id;
-                self.forget(id, key, now);
+                self.forget(id, now);
             }
             return;
         }
         if peer.input.is_empty() {
             let buffer = std::mem::take(&mut self.buffer);
             let mut input = &buffer[..read];
-            self.receive(key, now, &mut input);
-            if let Some(peer) = self.peers.get_mut(key) {
+            self.receive(id, now, &mut input);
+            if let Some(peer) = self.peers.get_mut(id) {
                 peer.input.extend_from_slice(input);
             }
             self.buffer = buffer;
@@ -457,52 +416,48 @@ impl Server {
             peer.input.extend_from_slice(&self.buffer[..read]);
             let mut all = std::mem::take(&mut peer.input);
             let mut input = &all[..];
-            self.receive(key, now, &mut input);
+            self.receive(id, now, &mut input);
             let taken = all.len() - input.len();
-            if let Some(peer) = self.peers.get_mut(key) {
+            if let Some(peer) = self.peers.get_mut(id) {
                 all.drain(..taken);
                 if !all.is_empty() {
                     peer.input = all;
                 }
             }
         }
-        let Some(peer) = self.peers.get_mut(key) else {
+        let Some(peer) = self.peers.get_mut(id) else {
             return;
         };
-        if !self.broker.wants_input(peer.id) {
-            self.stall(key);
+        if !self.broker.wants_input(id) {
+            self.stall(id);
         } else if peer.is_eof && !peer.eof_told {
             peer.eof_told = true;
-            self.broker.receive_eof(peer.id, now);
+            self.broker.receive_eof(id, now);
         }
     }
 
-    fn stall(&mut self, key: usize) {
-        if let Some(peer) = self.peers.get_mut(key)
+    fn stall(&mut self, id: ConnectionId) {
+        if let Some(peer) = self.peers.get_mut(id)
             && !peer.is_stalled
         {
             peer.is_stalled = true;
             peer.reads_on = true;
-            self.stalled.push((peer.id, key));
+            self.stalled.push(id);
         }
     }
 
     /// The transport has failed.
-    fn lose(&mut self, key: usize, now: Instant) {
-        let Some(peer) = self.peers.get_mut(key) else {
-            return;
-        };
-        let id = peer.id;
+    fn lose(&mut self, id: ConnectionId, now: Instant) {
         self.broker.receive_eof(id, now);
-        self.log_end(key);
-        self.forget(id, key, now);
+        self.log_end(id);
+        self.forget(id, now);
     }
 
-    fn log_end(&self, key: usize) {
-        let Some(peer) = self.peers.get(key).filter(|peer| peer.end == End::Open) else {
+    fn log_end(&self, id: ConnectionId) {
+        let Some(peer) = self.peers.get(id).filter(|peer| peer.end == End::Open) else {
             return;
         };
-        if let Some(closed) = self.broker.closed(peer.id) {
+        if let Some(closed) = self.broker.closed(id) {
             match peer.client_id {
                 Some(_) => info!("{}: closed: {}", peer.name(), closed.cause),
                 None => debug!("{}: closed: {}", peer.name(), closed.cause),
@@ -510,27 +465,22 @@ impl Server {
         }
     }
 
-    fn forget(&mut self, id: ConnectionId, key: usize, now: Instant) {
-        if self.peers.get(key).is_some_and(|peer| peer.id == id) {
+    fn forget(&mut self, id: ConnectionId, now: Instant) {
+        // The number is free from then on.
+        if self.peers.remove(id).is_some() {
             self.broker.disconnected(id, now);
-            self.keys.remove(&id);
-            self.peers.remove(key);
         }
     }
 
-    fn receive(&mut self, key: usize, now: Instant, input: &mut &[u8]) {
-        let Some(peer) = self.peers.get(key) else {
-            return;
-        };
-        let id = peer.id;
+    fn receive(&mut self, id: ConnectionId, now: Instant, input: &mut &[u8]) {
         while let Some(question) = self.broker.receive(id, now, input) {
-            self.answer(key, now, question);
+            self.answer(id, now, question);
         }
     }
 
     /// Writes what there is, as far as the transport takes it.
-    fn write(&mut self, key: usize, now: Instant) {
-        let Some(peer) = self.peers.get_mut(key) else {
+    fn write(&mut self, id: ConnectionId, now: Instant) {
+        let Some(peer) = self.peers.get_mut(id) else {
             return;
         };
         let mut turns = 8;
@@ -538,15 +488,11 @@ impl Server {
             if peer.output.is_empty() {
                 self.made.clear();
                 if turns == 0 {
-                    self.turns.push_back((peer.id, key));
+                    self.turns.push_back(id);
                     return;
                 }
                 turns -= 1;
-                if self
-                    .broker
-                    .poll_transmit(peer.id, now, &mut self.made, CHUNK)
-                    == 0
-                {
+                if self.broker.poll_transmit(id, now, &mut self.made, CHUNK) == 0 {
                     break peer.transport.flush();
                 }
                 match write_some(&mut peer.transport, &self.made) {
@@ -574,19 +520,19 @@ impl Server {
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
             Err(error) => {
                 debug!("{}: {error}", peer.name());
-                return self.lose(key, now);
+                return self.lose(id, now);
             }
         };
-        if self.broker.closed(peer.id).is_none() {
+        if self.broker.closed(id).is_none() {
             return;
         }
-        self.log_end(key);
-        let Some(peer) = self.peers.get_mut(key) else {
+        self.log_end(id);
+        let Some(peer) = self.peers.get_mut(id) else {
             return;
         };
         if peer.end == End::Open {
             peer.end = End::Closing;
-            self.ends.push_back((now + LINGER, peer.id, key));
+            self.ends.push_back((now + LINGER, id));
         }
         if peer.end == End::Closing && is_flushed {
             peer.end = End::Lingering;
@@ -595,11 +541,10 @@ impl Server {
                 let _ = socket.shutdown(Shutdown::Write);
             }
             peer.input = Vec::new();
-            let id = peer.id;
             if peer.is_eof {
-                self.forget(id, key, now);
+                self.forget(id, now);
             } else {
-                self.turns.push_back((id, key));
+                self.turns.push_back(id);
             }
         }
     }
@@ -611,10 +556,7 @@ impl Server {
                 is_right,
                 client_id,
             } => {
-                let id = token.connection();
-                if let Some(&key) = self.keys.get(&id) {
-                    self.admit(key, now, token, is_right, &client_id);
-                }
+                self.admit(now, token, is_right, &client_id);
             }
             Mail::Stored(Ok(number)) => self.broker.stored(number),
             // Nothing can be acknowledged any more.
@@ -623,7 +565,7 @@ impl Server {
                 return Err(error.into());
             }
             Mail::Metrics(reply) => {
-                let _ = reply.send(self.metrics());
+                let _ = reply.send(metrics::text(&self.broker.counters(), self.connections));
             }
             Mail::Stop if self.stop_at.is_none() => {
                 info!("shutting down");
@@ -636,70 +578,6 @@ impl Server {
         }
         Ok(())
     }
-
-    fn metrics(&self) -> String {
-        let counters = self.broker.counters();
-        let connections = self.connections;
-        let rows = [
-            ("connections", "gauge", counters.connections as u64),
-            ("clients_connected", "gauge", counters.connected as u64),
-            ("sessions", "gauge", counters.sessions as u64),
-            ("subscriptions", "gauge", counters.subscriptions as u64),
-            (
-                "retained_messages",
-                "gauge",
-                counters.retained_messages as u64,
-            ),
-            ("retained_bytes", "gauge", counters.retained_bytes as u64),
-            ("connections_total", "counter", connections),
-            ("received_bytes_total", "counter", counters.bytes_received),
-            ("sent_bytes_total", "counter", counters.bytes_sent),
-            (
-                "messages_received_total",
-                "counter",
-                counters.messages_received,
-            ),
-            ("messages_queued_total", "counter", counters.messages_queued),
-            (
-                "messages_dropped_total",
-                "counter",
-                counters.messages_dropped,
-            ),
-            (
-                "messages_not_retained_total",
-                "counter",
-                counters.messages_not_retained,
-            ),
-        ];
-        let row = |(name, kind, value)| {
-            format!("# TYPE mqtt_broker_{name} {kind}\nmqtt_broker_{name} {value}\n")
-        };
-        rows.map(row).concat()
-    }
-}
-
-impl Peer {
-    pub(crate) fn name(&self) -> String {
-        match &self.client_id {
-            Some(client_id) => format!("{client_id:?}"),
-            None => self.address.to_string(),
-        }
-    }
-}
-
-/// 0 bytes: it takes nothing now.
-fn write_some(transport: &mut Transport<TcpStream>, bytes: &[u8]) -> io::Result<usize> {
-    let mut written = 0;
-    while written < bytes.len() {
-        match transport.write(&bytes[written..]) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(some) => written += some,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(written)
 }
 
 fn log_event(event: &BrokerEvent) {
@@ -716,15 +594,5 @@ fn log_event(event: &BrokerEvent) {
             warn!("not retained: {:?}: {reason}", message.topic());
         }
         other => debug!("{other:?}"),
-    }
-}
-
-fn serve_metrics(http: &tiny_http::Server, mailbox: &MailBox) {
-    for request in http.incoming_requests() {
-        let (reply, metrics) = mpsc::channel();
-        mailbox.send(Mail::Metrics(reply));
-        if let Ok(text) = metrics.recv() {
-            let _ = request.respond(tiny_http::Response::from_string(text));
-        }
     }
 }
