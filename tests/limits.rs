@@ -559,12 +559,12 @@ fn an_ill_formed_filter_closes_or_is_answered_by_option() {
 fn connection_sizes() {
     // Ceilings, so that growth is a decision.
     assert!(
-        size_of::<ServerConnection>() <= 320,
+        size_of::<ServerConnection>() <= 256,
         "{}",
         size_of::<ServerConnection>()
     );
     assert!(
-        size_of::<ClientConnection>() <= 320,
+        size_of::<ClientConnection>() <= 256,
         "{}",
         size_of::<ClientConnection>()
     );

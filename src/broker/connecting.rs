@@ -318,7 +318,7 @@ impl Broker {
             known = self.names.get(&name).copied();
         }
         let expired = known
-            .and_then(|number| self.clients.get(number)?.expires_at)
+            .and_then(|number| self.clients.get(number)?.expires_at())
             .is_some_and(|at| at <= now);
         if let (Some(number), true) = (known, connecting.clean_start || expired) {
             // It takes its delayed will along.
@@ -359,7 +359,7 @@ impl Broker {
             client.connection = Some(slot);
             let had_will = client.will.is_some();
             client.will = connecting.will.take();
-            (client.will_at, client.expires_at, client.since) = (None, None, None);
+            client.since = None;
             client.expiry = expiry;
             client.set_options(away);
             if expiry > 0 || client.will.is_some() || client.is_stored {
@@ -403,8 +403,6 @@ impl Broker {
             expiry: 0,
             since: None,
             is_stored: false,
-            will_at: None,
-            expires_at: None,
             timer: None,
             subscriptions: 0,
             rare: None,
@@ -507,7 +505,7 @@ impl Broker {
         if client.expiry == 0 {
             return self.remove_client(number, now);
         }
-        client.leave(now);
+        client.since = Some(now);
         self.log.add(|| client.record());
         if will_goes {
             let client_id = &client.name;
@@ -515,7 +513,7 @@ impl Broker {
                 client_id: Arc::clone(client_id),
             });
         }
-        if client.will_at == Some(now) {
+        if client.will_at() == Some(now) {
             self.publish_will(number, now);
         }
         self.schedule_client(number);
@@ -525,7 +523,6 @@ impl Broker {
         let Some(client) = self.clients.get_mut(number) else {
             return;
         };
-        client.will_at = None;
         if let Some(will) = client.will.take() {
             let name = Arc::clone(&client.name);
             self.log.add(|| BrokerRecord::WillGone {

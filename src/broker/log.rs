@@ -5,7 +5,6 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::{Broker, BrokerOptions, BrokerRecord, Client, Kept, Will};
 use crate::index::{Subscriber, SubscriberId};
@@ -243,9 +242,8 @@ impl Broker {
         let numbers: Vec<u32> = broker.clients.numbers().collect();
         for number in numbers {
             if let Some(client) = broker.clients.get_mut(number) {
-                let since = *client.since.get_or_insert(now);
+                client.since.get_or_insert(now);
                 client.session.get_or_insert_default();
-                client.leave(since);
                 let record = client.record();
                 broker.log.add(|| record);
             }
@@ -355,14 +353,6 @@ impl Client {
             session_expiry_interval: self.expiry,
             since: self.since,
         }
-    }
-
-    /// When its session ends and its will is published, if it does not come back.
-    pub(super) fn leave(&mut self, since: Instant) {
-        let seconds = |seconds: u32| since + Duration::from_secs(seconds.into());
-        self.since = Some(since);
-        self.expires_at = (self.expiry < u32::MAX).then(|| seconds(self.expiry));
-        self.will_at = self.will.as_ref().map(|will| seconds(will.delay));
     }
 }
 

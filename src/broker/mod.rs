@@ -200,9 +200,6 @@ struct Client {
     since: Option<Instant>,
     /// Whether records tell of it.
     is_stored: bool,
-    /// When to publish the will and when to end the session, if there is no connection.
-    will_at: Option<Instant>,
-    expires_at: Option<Instant>,
     /// Where it stands among the timers.
     timer: Option<Instant>,
     subscriptions: u32,

@@ -1,7 +1,9 @@
 //! What time does.
 
+use core::time::Duration;
+
 use super::connections::AskedKind;
-use super::{Broker, BrokerRecord};
+use super::{Broker, BrokerRecord, Client};
 use crate::packet::Connack;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -51,7 +53,7 @@ impl Broker {
         if self.sys_at.is_some_and(|at| at <= now) {
             self.sys_at = self.options.sys_interval.map(|interval| {
                 // Not twice in a millisecond.
-                now + interval.max(core::time::Duration::from_millis(1))
+                now + interval.max(Duration::from_millis(1))
             });
             self.publish_counters(now);
             self.finish_closed(now);
@@ -86,10 +88,8 @@ impl Broker {
             return;
         };
         let timer = Timer::Client(number);
-        let next = match client.connection {
-            Some(_) => None,
-            None => client.will_at.into_iter().chain(client.expires_at).min(),
-        };
+        let next = client.will_at().into_iter().chain(client.expires_at());
+        let next = next.min();
         if client.timer == next {
             return;
         }
@@ -108,13 +108,27 @@ impl Broker {
             return;
         };
         client.timer = None;
-        if due(client.expires_at) {
+        if due(client.expires_at()) {
             self.remove_client(number, now);
         } else {
-            if due(client.will_at) {
+            if due(client.will_at()) {
                 self.publish_will(number, now);
             }
             self.schedule_client(number);
         }
+    }
+}
+
+impl Client {
+    /// When its session ends, if it is away and does not come back.
+    pub(super) fn expires_at(&self) -> Option<Instant> {
+        let expiry = Some(self.expiry).filter(|&expiry| expiry < u32::MAX)?;
+        Some(self.since? + Duration::from_secs(expiry.into()))
+    }
+
+    /// When its will is published, if it is away and does not come back.
+    pub(super) fn will_at(&self) -> Option<Instant> {
+        let delay = self.will.as_ref()?.delay;
+        Some(self.since? + Duration::from_secs(delay.into()))
     }
 }

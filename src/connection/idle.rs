@@ -2,15 +2,15 @@
 //!
 //! Buffers are kept from message to message, so that traffic allocates nothing. They are given back when a
 //! ping shows that there is none: a client sends PINGREQ only when it has had nothing else to send for its
-//! Keep Alive.
+//! Keep Alive. A server does so behind SUBACK and UNSUBACK, too, since many subscribers do nothing else.
 
 use alloc::vec::Vec;
 
 use super::Core;
 
 impl Core {
-    /// The connection has opened, or a ping has come to its end. What is kept goes as soon as there is
-    /// nothing to be sent.
+    /// The connection has opened, a ping has come to its end, or a request is answered. What is kept goes as soon as there
+    /// is nothing to be sent.
     pub(crate) fn rest(&mut self) {
         self.resting = true;
         if self.control.is_empty() {

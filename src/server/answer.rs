@@ -241,6 +241,7 @@ impl ServerConnection {
             error.into()
         } else {
             core.request_answered();
+            core.rest();
             return Ok(());
         };
         Err(ReplyError { token, reason })

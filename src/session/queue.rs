@@ -1,6 +1,7 @@
 //! Messages that wait to be sent for the first time, of every QoS in one queue: it keeps the order
 //! (MQTT-4.6.0-5 of 5.0, MQTT-4.6.0-6 of 3.1.1).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use crate::message::Message;
@@ -14,9 +15,14 @@ pub(crate) struct Queued {
     pub(crate) since: Instant,
 }
 
+/// Of an idle session it takes a pointer.
 #[derive(Default)]
 #[cfg_attr(test, derive(Clone, Hash))]
-pub(crate) struct Queue {
+pub(crate) struct Queue(Option<Box<Waiting>>);
+
+#[derive(Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
+struct Waiting {
     messages: VecDeque<Queued>,
     bytes: usize,
 }
@@ -26,50 +32,67 @@ const KEPT: usize = 16;
 
 impl Queue {
     pub(crate) fn len(&self) -> usize {
-        self.messages.len()
+        self.0.as_ref().map_or(0, |waiting| waiting.messages.len())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.len() == 0
     }
 
     /// Of the messages, as [`Message::size`] counts.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.0.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 
     pub(crate) fn push(&mut self, queued: Queued) {
-        self.bytes += queued.message.size();
-        self.messages.push_back(queued);
+        let waiting = self.0.get_or_insert_default();
+        waiting.bytes += queued.message.size();
+        waiting.messages.push_back(queued);
     }
 
     pub(crate) fn front(&self) -> Option<&Queued> {
-        self.messages.front()
+        self.0.as_ref()?.messages.front()
     }
 
     /// Gives memory back in which nothing is.
     pub(crate) fn give_back(&mut self) {
-        if self.messages.is_empty() {
-            self.messages = VecDeque::new();
-        }
+        self.0.take_if(|waiting| waiting.messages.is_empty());
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Queued> {
-        self.messages.iter()
+        self.0.iter().flat_map(|waiting| &waiting.messages)
     }
 
     /// Takes out the first message for which this holds.
     pub(crate) fn remove_first(&mut self, chosen: impl FnMut(&Queued) -> bool) -> Option<Queued> {
-        let index = self.messages.iter().position(chosen)?;
-        let queued = self.messages.remove(index)?;
-        self.bytes -= queued.message.size();
-        Some(queued)
+        let waiting = self.0.as_mut()?;
+        let index = waiting.messages.iter().position(chosen)?;
+        waiting.remove(index)
     }
 
     pub(crate) fn contains(&self, handle: u64) -> bool {
-        self.position(handle).is_some()
+        let waiting = self.0.as_ref();
+        waiting.is_some_and(|waiting| waiting.position(handle).is_some())
     }
 
+    /// Takes out the message of this handle.
+    pub(crate) fn remove(&mut self, handle: u64) -> Option<Queued> {
+        let waiting = self.0.as_mut()?;
+        waiting.remove(waiting.position(handle)?)
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Queued> {
+        let waiting = self.0.as_mut()?;
+        let queued = waiting.messages.pop_front()?;
+        waiting.bytes -= queued.message.size();
+        if waiting.messages.is_empty() && waiting.messages.capacity() > KEPT {
+            waiting.messages.shrink_to(KEPT);
+        }
+        Some(queued)
+    }
+}
+
+impl Waiting {
     /// Handles rise in the queue.
     fn position(&self, handle: u64) -> Option<usize> {
         let found = self
@@ -78,20 +101,9 @@ impl Queue {
         found.ok()
     }
 
-    /// Takes out the message of this handle.
-    pub(crate) fn remove(&mut self, handle: u64) -> Option<Queued> {
-        let index = self.position(handle)?;
+    fn remove(&mut self, index: usize) -> Option<Queued> {
         let queued = self.messages.remove(index)?;
         self.bytes -= queued.message.size();
-        Some(queued)
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<Queued> {
-        let queued = self.messages.pop_front()?;
-        self.bytes -= queued.message.size();
-        if self.messages.is_empty() && self.messages.capacity() > KEPT {
-            self.messages.shrink_to(KEPT);
-        }
         Some(queued)
     }
 }

@@ -10,6 +10,7 @@ use sansio_mqtt::{
 use tracing::{info, warn};
 
 use crate::access::Passwords;
+use crate::peers::Name;
 use crate::serve::{Mail, MailBox, Server};
 
 /// A password to be checked by a thread.
@@ -30,12 +31,12 @@ impl Server {
                 return self.on_connect(id, now, &connect, token);
             }
             Question::Publish { message, token } => {
-                let client_id = peer.client_id.as_deref().unwrap_or("");
+                let client_id = peer.client_id().unwrap_or("");
                 let verdict = match &self.acl {
                     Some(acl)
                         if !acl.may_publish(client_id, peer.user.as_deref(), message.topic()) =>
                     {
-                        info!("{}: may not publish to {:?}", peer.name(), message.topic());
+                        info!("{}: may not publish to {:?}", peer.name, message.topic());
                         Verdict::Deny(ReasonCode::NotAuthorized)
                     }
                     _ => Verdict::Allow,
@@ -46,7 +47,7 @@ impl Server {
                 let version = self.broker.version(id).unwrap_or(Version::V5);
                 let mut codes = Vec::new();
                 for one in subscribe.subscriptions.iter() {
-                    let client_id = peer.client_id.as_deref().unwrap_or("");
+                    let client_id = peer.client_id().unwrap_or("");
                     let user = peer.user.as_deref();
                     let allowed = self
                         .acl
@@ -55,13 +56,11 @@ impl Server {
                     codes.push(if allowed {
                         info!(
                             "{}: subscribed to {:?}, QoS {}",
-                            peer.name(),
-                            one.filter,
-                            one.options.qos
+                            peer.name, one.filter, one.options.qos
                         );
                         ReasonCode::granted(one.options.qos)
                     } else {
-                        info!("{}: may not subscribe to {:?}", peer.name(), one.filter);
+                        info!("{}: may not subscribe to {:?}", peer.name, one.filter);
                         match version {
                             Version::V5 => ReasonCode::NotAuthorized,
                             _ => ReasonCode::UnspecifiedError,
@@ -78,7 +77,7 @@ impl Server {
             _ => Ok(()),
         };
         if let Err(error) = result {
-            warn!("{}: {error}", peer.name());
+            warn!("{}: {error}", peer.name);
             let reason = Disconnect::new(ReasonCode::ImplementationSpecificError);
             self.broker.disconnect(id, now, &reason);
         }
@@ -103,7 +102,7 @@ impl Server {
         if let (Some(acl), Some(will)) = (&self.acl, &connect.will) {
             let user = peer.user.as_deref();
             if !acl.may_publish(connect.client_id, user, will.topic) {
-                info!("{}: may not have a will at {:?}", peer.name(), will.topic);
+                info!("{}: may not have a will at {:?}", peer.name, will.topic);
                 let _ = self
                     .broker
                     .refuse(token, now, &Connack::new(ReasonCode::NotAuthorized));
@@ -141,26 +140,20 @@ impl Server {
             let is_old = self.broker.session(client_id).is_some();
             let version = self.broker.version(id).unwrap_or(Version::V5);
             let result = self.broker.accept(token, now, &Admission::default());
-            peer.client_id = self.broker.client_id(id).cloned();
-            if result.is_ok() {
+            if let Some(client_id) = self.broker.client_id(id) {
                 let which = if is_old { "known" } else { "new" };
-                info!(
-                    "{}: {which} client at {}, MQTT {version}",
-                    peer.name(),
-                    peer.address
-                );
+                let name = Name::ClientId(client_id.clone());
+                let address = std::mem::replace(&mut peer.name, name);
+                info!("{}: {which} client at {address}, MQTT {version}", peer.name);
             }
             result
         } else {
-            info!(
-                "{}: {client_id:?}: wrong user name or password",
-                peer.name()
-            );
+            info!("{}: {client_id:?}: wrong user name or password", peer.name);
             let reason = Connack::new(ReasonCode::BadUserNameOrPassword);
             self.broker.refuse(token, now, &reason)
         };
         let Err(refused) = result else { return };
-        info!("{}: {client_id:?} refused: {refused}", peer.name());
+        info!("{}: {client_id:?} refused: {refused}", peer.name);
         let reason = match &refused.reason {
             AnswerErrorReason::ReasonCode(code) => *code,
             _ => ReasonCode::ServerUnavailable,

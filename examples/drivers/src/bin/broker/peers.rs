@@ -1,5 +1,6 @@
 //! The transports of all connections, in a table by the broker's numbers.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,9 +11,8 @@ use sansio_mqtt_drivers::Transport;
 
 pub(crate) struct Peer {
     pub(crate) transport: Transport<TcpStream>,
-    pub(crate) address: SocketAddr,
+    pub(crate) name: Name,
     pub(crate) id: ConnectionId,
-    pub(crate) client_id: Option<Arc<str>>,
     pub(crate) user: Option<Box<str>>,
     /// Read and not taken by the broker yet.
     pub(crate) input: Vec<u8>,
@@ -27,6 +27,13 @@ pub(crate) struct Peer {
     /// The broker does not want anything from it now, and it is remembered.
     pub(crate) is_stalled: bool,
     pub(crate) end: End,
+}
+
+/// What the log calls it.
+pub(crate) enum Name {
+    // A box: most have another name soon.
+    Address(Box<SocketAddr>),
+    ClientId(Arc<str>),
 }
 
 #[derive(Copy, Clone, Eq, PartialEq)]
@@ -46,9 +53,8 @@ impl Peer {
     ) -> Self {
         Self {
             transport,
-            address,
+            name: Name::Address(Box::new(address)),
             id,
-            client_id: None,
             user: None,
             input: Vec::new(),
             output: Vec::new(),
@@ -61,10 +67,20 @@ impl Peer {
         }
     }
 
-    pub(crate) fn name(&self) -> String {
-        match &self.client_id {
-            Some(client_id) => format!("{client_id:?}"),
-            None => self.address.to_string(),
+    /// Of a client that was accepted.
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        match &self.name {
+            Name::ClientId(client_id) => Some(client_id),
+            Name::Address(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::ClientId(client_id) => write!(f, "{client_id:?}"),
         }
     }
 }

@@ -394,7 +394,7 @@ impl Server {
                 0
             }
             Err(error) => {
-                debug!("{}: {error}", peer.name());
+                debug!("{}: {error}", peer.name);
                 return self.lose(id, now);
             }
         };
@@ -458,9 +458,9 @@ impl Server {
             return;
         };
         if let Some(closed) = self.broker.closed(id) {
-            match peer.client_id {
-                Some(_) => info!("{}: closed: {}", peer.name(), closed.cause),
-                None => debug!("{}: closed: {}", peer.name(), closed.cause),
+            match peer.client_id() {
+                Some(_) => info!("{}: closed: {}", peer.name, closed.cause),
+                None => debug!("{}: closed: {}", peer.name, closed.cause),
             }
         }
     }
@@ -519,7 +519,7 @@ impl Server {
             Ok(()) => true,
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
             Err(error) => {
-                debug!("{}: {error}", peer.name());
+                debug!("{}: {error}", peer.name);
                 return self.lose(id, now);
             }
         };
