@@ -32,7 +32,7 @@ use crate::violation::Violation;
 ///
 /// # What it costs
 ///
-/// At most 256 bytes with its [`Session`], where pointers have 64 bits, and no memory besides while nothing goes
+/// At most 272 bytes with its [`Session`], where pointers have 64 bits, and no memory besides while nothing goes
 /// on: after the opening, and once a ping finds everything settled. With [`publish_into`](Self::publish_into) traffic
 /// of QoS 0 allocates nothing, that of QoS 1 and 2 only the message that is kept. [`Options`] bounds the rest.
 ///

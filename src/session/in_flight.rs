@@ -45,22 +45,15 @@ pub(crate) enum State {
 /// (MQTT-2.2.1-3, MQTT-2.2.1-4 of 5.0; MQTT-2.3.1-2, MQTT-2.3.1-4 of 3.1.1).
 #[cfg_attr(test, derive(Clone, Hash))]
 pub(crate) struct InFlight {
-    /// Of an idle session there is none.
-    table: Option<Box<Table>>,
+    /// Empty, or a power of two of slots, at most 65,536, and behind them the strays: entries of a
+    /// restored session whose slot is another's.
+    slots: Box<[Option<Entry>]>,
+    /// Of the messages, as [`Message::size`] counts.
+    bytes: usize,
+    len: u32,
     next: u16,
     /// The low bits of an identifier that are its slot.
     mask: u16,
-}
-
-#[derive(Default)]
-#[cfg_attr(test, derive(Clone, Hash))]
-struct Table {
-    /// A power of two of slots, at most 65,536, and behind them the strays: entries of a restored session whose slot is
-    /// another's.
-    slots: Vec<Option<Entry>>,
-    len: usize,
-    /// Of the messages, as [`Message::size`] counts.
-    bytes: usize,
 }
 
 impl Entry {
@@ -87,16 +80,11 @@ const KEPT: usize = 256;
 
 impl InFlight {
     pub(crate) fn len(&self) -> usize {
-        self.table.as_ref().map_or(0, |table| table.len)
+        self.len as usize
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.table.as_ref().map_or(0, |table| table.bytes)
-    }
-
-    #[inline]
-    fn slots(&self) -> &[Option<Entry>] {
-        self.table.as_ref().map_or(&[], |table| &table.slots)
+        self.bytes
     }
 
     fn slot(&self, id: u16) -> usize {
@@ -106,14 +94,14 @@ impl InFlight {
 
     /// Slots without the strays.
     fn size(&self) -> usize {
-        self.slots().len().min(usize::from(self.mask) + 1)
+        self.slots.len().min(usize::from(self.mask) + 1)
     }
 
     /// Where the entry of this identifier is.
     #[inline]
     fn position(&self, id: PacketId) -> Option<usize> {
         let slot = self.slot(id.get());
-        match self.slots().get(slot)? {
+        match self.slots.get(slot)? {
             Some(entry) if entry.id == id => Some(slot),
             _ => self.stray(id),
         }
@@ -122,13 +110,13 @@ impl InFlight {
     #[inline]
     fn stray(&self, id: PacketId) -> Option<usize> {
         let size = self.size();
-        let strays = self.slots().get(size..).filter(|slots| !slots.is_empty())?;
+        let strays = self.slots.get(size..).filter(|slots| !slots.is_empty())?;
         let is_it = |slot: &Option<Entry>| slot.as_ref().is_some_and(|entry| entry.id == id);
         Some(size + strays.iter().position(is_it)?)
     }
 
     pub(crate) fn get(&self, id: PacketId) -> Option<&Entry> {
-        self.slots().get(self.position(id)?)?.as_ref()
+        self.slots.get(self.position(id)?)?.as_ref()
     }
 
     /// The identifier that is tried first for the next entry.
@@ -157,7 +145,7 @@ impl InFlight {
     /// The peer has the message: only PUBREL and PUBCOMP are left. The message comes back.
     pub(crate) fn release(&mut self, id: PacketId) -> Option<Message> {
         let state = core::mem::replace(&mut self.get_mut(id)?.state, State::Release);
-        self.table.as_mut()?.bytes -= state.bytes();
+        self.bytes -= state.bytes();
         match state {
             State::Publish { message, .. } => Some(message),
             _ => None,
@@ -166,15 +154,14 @@ impl InFlight {
 
     fn get_mut(&mut self, id: PacketId) -> Option<&mut Entry> {
         let index = self.position(id)?;
-        self.table.as_mut()?.slots.get_mut(index)?.as_mut()
+        self.slots.get_mut(index)?.as_mut()
     }
 
     pub(crate) fn remove(&mut self, id: PacketId) -> Option<Entry> {
         let index = self.position(id)?;
-        let table = self.table.as_mut()?;
-        let entry = table.slots.get_mut(index)?.take()?;
-        table.len -= 1;
-        table.bytes -= entry.state.bytes();
+        let entry = self.slots.get_mut(index)?.take()?;
+        self.len -= 1;
+        self.bytes -= entry.state.bytes();
         self.give_back();
         Some(entry)
     }
@@ -182,15 +169,14 @@ impl InFlight {
     /// Ends what is open under this identifier, which is free again.
     pub(crate) fn settle(&mut self, id: PacketId) -> Option<Settled> {
         let index = self.position(id)?;
-        let table = self.table.as_mut()?;
-        let slot = table.slots.get_mut(index)?;
+        let slot = self.slots.get_mut(index)?;
         let entry = slot.as_ref()?;
         let settled = Settled {
             handle: (!entry.reported).then_some(entry.handle),
             counted: entry.counted,
         };
-        table.len -= 1;
-        table.bytes -= entry.state.bytes();
+        self.len -= 1;
+        self.bytes -= entry.state.bytes();
         // Where it lies: an entry is large.
         *slot = None;
         self.give_back();
@@ -198,8 +184,7 @@ impl InFlight {
     }
 
     fn give_back(&mut self) {
-        let slots = self.slots().len();
-        if self.len() == 0 && (slots > KEPT || slots > self.size()) {
+        if self.len == 0 && (self.slots.len() > KEPT || self.slots.len() > self.size()) {
             self.clear();
         }
     }
@@ -212,10 +197,10 @@ impl InFlight {
             self.grow();
         }
         let mut candidate = self.next;
-        for _ in 0..=self.slots().len() {
+        for _ in 0..=self.slots.len() {
             if let Some(id) = PacketId::new(candidate) {
                 if self
-                    .slots()
+                    .slots
                     .get(self.slot(candidate))
                     .is_some_and(Option::is_none)
                     && self.stray(id).is_none()
@@ -233,10 +218,9 @@ impl InFlight {
     pub(crate) fn insert(&mut self, entry: Entry) {
         let id = entry.id.get();
         let slot = self.slot(id);
-        let table = self.table.get_or_insert_default();
-        if let Some(place) = table.slots.get_mut(slot) {
-            table.len += usize::from(place.is_none());
-            table.bytes += entry.state.bytes();
+        if let Some(place) = self.slots.get_mut(slot) {
+            self.len += u32::from(place.is_none());
+            self.bytes += entry.state.bytes();
             *place = Some(entry);
             self.next = id.wrapping_add(1);
         }
@@ -260,9 +244,8 @@ impl InFlight {
         while self.size() < bound && !self.is_vacant(id) {
             self.grow();
         }
-        let table = self.table.get_or_insert_default();
-        table.len += 1;
-        table.bytes += entry.state.bytes();
+        self.len += 1;
+        self.bytes += entry.state.bytes();
         self.next = id.get().wrapping_add(1);
         self.place(entry);
         true
@@ -273,16 +256,27 @@ impl InFlight {
     }
 
     fn is_vacant(&self, id: PacketId) -> bool {
-        matches!(self.slots().get(self.slot(id.get())), Some(None))
+        matches!(self.slots.get(self.slot(id.get())), Some(None))
     }
 
     fn place(&mut self, entry: Entry) {
         let slot = self.slot(entry.id.get());
-        let table = self.table.get_or_insert_default();
-        match table.slots.get_mut(slot) {
-            Some(place @ None) => *place = Some(entry),
-            _ => table.slots.push(Some(entry)),
+        if let Some(place @ None) = self.slots.get_mut(slot) {
+            *place = Some(entry);
+            return;
         }
+        let size = self.size();
+        let mut strays = self.slots.iter_mut().skip(size);
+        if let Some(place) = strays.find(|place| place.is_none()) {
+            *place = Some(entry);
+            return;
+        }
+        // Some more at a time: each time all are copied.
+        let mut slots = core::mem::take(&mut self.slots).into_vec();
+        let more = ((slots.len() - size) / 16).saturating_sub(1);
+        slots.push(Some(entry));
+        slots.extend((0..more).map(|_| None));
+        self.slots = slots.into();
     }
 
     /// Doubles the table. Identifiers that differ in their low bits still do with one bit more.
@@ -290,8 +284,7 @@ impl InFlight {
         let size = (self.size() * 2).clamp(FIRST, ALL);
         let mut grown: Vec<Option<Entry>> = Vec::new();
         grown.resize_with(size, || None);
-        let table = self.table.get_or_insert_default();
-        let former = core::mem::replace(&mut table.slots, grown);
+        let former = core::mem::replace(&mut self.slots, grown.into());
         self.mask = u16::try_from(size - 1).unwrap_or(u16::MAX);
         for entry in former.into_iter().flatten() {
             self.place(entry);
@@ -299,17 +292,17 @@ impl InFlight {
     }
 
     fn clear(&mut self) {
-        self.table = None;
+        self.slots = Box::default();
         self.mask = 0;
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.slots().iter().flatten()
+        self.slots.iter().flatten()
     }
 
     /// Gives memory back in which nothing is.
     pub(crate) fn give_back_all(&mut self) {
-        if self.len() == 0 {
+        if self.len == 0 {
             self.clear();
         }
     }
@@ -318,16 +311,13 @@ impl InFlight {
     /// session.
     pub(crate) fn take_requests(&mut self) -> Vec<u64> {
         let mut requests = Vec::new();
-        let Some(table) = &mut self.table else {
-            return requests;
-        };
-        for slot in &mut table.slots {
+        for slot in &mut self.slots {
             let is_request = |entry: &mut Entry| {
                 matches!(entry.state, State::Subscribe(_) | State::Unsubscribe(_))
             };
             if let Some(entry) = slot.take_if(is_request) {
                 requests.push(entry.handle);
-                table.len -= 1;
+                self.len -= 1;
             }
         }
         requests.sort_unstable();
@@ -336,18 +326,20 @@ impl InFlight {
 
     /// Ends a connection: nothing is on the wire any more.
     pub(crate) fn detach(&mut self) {
-        let slots = self.table.iter_mut().flat_map(|table| &mut table.slots);
-        for entry in slots.flatten() {
+        for entry in self.slots.iter_mut().flatten() {
             entry.counted = false;
         }
     }
 
     /// Takes everything out, in the order of first sending.
     pub(crate) fn take_all(&mut self) -> Vec<Entry> {
-        let slots = self.table.take().map_or(Vec::new(), |table| table.slots);
-        self.clear();
-        let mut entries: Vec<Entry> = slots.into_iter().flatten().collect();
+        let mut entries: Vec<Entry> = core::mem::take(&mut self.slots)
+            .into_iter()
+            .flatten()
+            .collect();
         entries.sort_unstable_by_key(|entry| entry.handle);
+        self.clear();
+        (self.len, self.bytes) = (0, 0);
         entries
     }
 }
@@ -355,7 +347,9 @@ impl InFlight {
 impl Default for InFlight {
     fn default() -> Self {
         Self {
-            table: None,
+            slots: Box::default(),
+            len: 0,
+            bytes: 0,
             next: 1,
             mask: 0,
         }
@@ -394,7 +388,7 @@ mod tests {
             }
         }
         assert_eq!(table.len(), 0);
-        assert_eq!(table.slots().len(), FIRST);
+        assert_eq!(table.slots.len(), FIRST);
     }
 
     #[test]
@@ -436,7 +430,7 @@ mod tests {
             table.remove(PacketId::new(id).unwrap());
         }
         assert_eq!(table.len(), 1);
-        assert_eq!(table.slots().len(), FIRST);
+        assert_eq!(table.slots.len(), FIRST);
         assert_eq!(table.get(PacketId::new(stuck).unwrap()).unwrap().handle, 0);
     }
 
@@ -456,9 +450,9 @@ mod tests {
         let ids: Vec<u16> = (0..40).map(|n| 1 + n * 256).collect();
         let mut table = restored(&ids);
         assert!(
-            table.slots().len() <= KEPT + ids.len(),
+            table.slots.len() <= KEPT + ids.len(),
             "{}",
-            table.slots().len()
+            table.slots.len()
         );
         for (&id, handle) in ids.iter().zip(1..) {
             assert_eq!(
@@ -480,11 +474,11 @@ mod tests {
         for id in seen {
             assert!(table.settle(PacketId::new(id).unwrap()).is_some(), "{id}");
         }
-        assert_eq!((table.len(), table.slots().len()), (0, 0));
+        assert_eq!((table.len(), table.slots.len()), (0, 0));
 
         // Two that differ in the highest bit alone.
         let mut table = restored(&[7, 0x8007]);
-        assert_eq!(table.slots().len(), KEPT + 1);
+        assert_eq!(table.slots.len(), KEPT + 1);
         table.set_next(7);
         assert_eq!(take(&mut table, 3), Some(8));
         assert!(table.remove(PacketId::new(0x8007).unwrap()).is_some());
