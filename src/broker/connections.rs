@@ -33,6 +33,9 @@ impl ConnectionId {
     }
 }
 
+/// Places that an empty list of who is ready keeps.
+const KEPT: usize = 1024;
+
 pub(super) struct Connection {
     /// Once it has ended it has no session any more, and perhaps something to say.
     pub(super) machine: ServerConnection,
@@ -366,7 +369,11 @@ impl Broker {
     /// write everything remembers that himself.
     pub fn poll_ready(&mut self) -> Option<ConnectionId> {
         loop {
-            let id = self.ready.pop_front()?;
+            let Some(id) = self.ready.pop_front() else {
+                // What a crowd needed.
+                self.ready.shrink_to(KEPT);
+                return None;
+            };
             let connection = self.connections.get_mut(id.slot);
             // It may be another one by now.
             if let Some(connection) = connection.filter(|one| one.generation == id.generation) {
