@@ -847,7 +847,8 @@ impl World {
             .any(|filter| is_shared(filter) && matches(filter, topic));
         let stood = message.stood.binary_search_by_key(&at, |one| one.0);
         let stood = stood.ok().map(|index| message.stood[index]);
-        let stood = stood.is_some_and(|one| one.1 == client.session_number);
+        // A subscription that was not yet acknowledged may have missed it the first time.
+        let stood = stood.is_some_and(|one| one.1 == client.session_number && one.2);
         // Where a copy may be lost or expire, one that was published again may come late.
         let is_kept = message.qos == QoS::AtMostOnce || publish.qos > QoS::AtMostOnce;
         let stood = stood && is_kept && message.expiry.is_none();
