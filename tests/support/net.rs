@@ -23,8 +23,10 @@ pub(crate) struct Peer {
     pub(crate) unsubacks: Vec<Vec<ReasonCode>>,
     pub(crate) acks: Vec<ReasonCode>,
     pub(crate) connack: Option<(ReasonCode, bool, Vec<String>)>,
-    /// DISCONNECT from the broker, or that the transport ended.
+    /// DISCONNECT from the broker.
     pub(crate) disconnect: Option<ReasonCode>,
+    pub(crate) server_reference: Option<String>,
+    pub(crate) auths: Vec<(ReasonCode, Vec<u8>)>,
     /// Does not read.
     pub(crate) is_deaf: bool,
     to_broker: Vec<u8>,
@@ -60,6 +62,8 @@ impl Net {
             acks: Vec::new(),
             connack: None,
             disconnect: None,
+            server_reference: None,
+            auths: Vec::new(),
             is_deaf: false,
             to_broker: Vec::new(),
             to_client: Vec::new(),
@@ -200,27 +204,7 @@ impl Net {
             let mut input = &bytes[..];
             while let Some(event) = peer.client.receive(self.now, &mut input) {
                 moved = true;
-                match event {
-                    ClientEvent::Publish(incoming) => {
-                        peer.received.push(incoming_message(&incoming));
-                    }
-                    ClientEvent::Subscribed { suback, .. } => {
-                        peer.subacks.push(suback.reason_codes.iter().collect());
-                    }
-                    ClientEvent::Unsubscribed { unsuback, .. } => {
-                        peer.unsubacks.push(unsuback.reason_codes.iter().collect());
-                    }
-                    ClientEvent::Published { ack, .. } => peer.acks.push(ack.reason),
-                    ClientEvent::Connack(connack) => {
-                        let properties = connack.properties.iter();
-                        let properties = properties.map(|one| format!("{one:?}")).collect();
-                        peer.connack = Some((connack.reason, connack.session_present, properties));
-                    }
-                    ClientEvent::Disconnect(disconnect) => {
-                        peer.disconnect = Some(disconnect.reason);
-                    }
-                    _ => {}
-                }
+                peer.hear(&event);
             }
             peer.to_client = input.to_vec();
         }
@@ -262,18 +246,7 @@ impl Net {
             let bytes = std::mem::take(&mut peer.to_client);
             let mut input = &bytes[..];
             while let Some(event) = peer.client.receive(self.now, &mut input) {
-                match event {
-                    ClientEvent::Disconnect(disconnect) => {
-                        peer.disconnect = Some(disconnect.reason);
-                    }
-                    ClientEvent::Connack(connack) => {
-                        peer.connack = Some((connack.reason, false, Vec::new()));
-                    }
-                    ClientEvent::Publish(incoming) => {
-                        peer.received.push(incoming_message(&incoming));
-                    }
-                    _ => {}
-                }
+                peer.hear(&event);
             }
             peer.is_cut = true;
             peer.client.receive_eof(self.now);
@@ -307,6 +280,36 @@ impl Net {
             peer.client.handle_timeout(self.now);
         }
         self.run();
+    }
+}
+
+impl Peer {
+    fn hear(&mut self, event: &ClientEvent<'_>) {
+        match event {
+            ClientEvent::Publish(incoming) => self.received.push(incoming_message(incoming)),
+            ClientEvent::Subscribed { suback, .. } => {
+                self.subacks.push(suback.reason_codes.iter().collect());
+            }
+            ClientEvent::Unsubscribed { unsuback, .. } => {
+                self.unsubacks.push(unsuback.reason_codes.iter().collect());
+            }
+            ClientEvent::Published { ack, .. } => self.acks.push(ack.reason),
+            ClientEvent::Connack(connack) => {
+                self.server_reference = connack.properties.server_reference().map(Into::into);
+                let properties = connack.properties.iter();
+                let properties = properties.map(|one| format!("{one:?}")).collect();
+                self.connack = Some((connack.reason, connack.session_present, properties));
+            }
+            ClientEvent::Auth(auth) => {
+                let data = auth.properties.authentication_data().unwrap_or_default();
+                self.auths.push((auth.reason, data.to_vec()));
+            }
+            ClientEvent::Disconnect(disconnect) => {
+                self.server_reference = disconnect.properties.server_reference().map(Into::into);
+                self.disconnect = Some(disconnect.reason);
+            }
+            _ => {}
+        }
     }
 }
 
