@@ -318,13 +318,18 @@ impl Broker {
             self.finish(older, now);
             known = self.names.get(&name).copied();
         }
-        let expired = known
-            .and_then(|number| self.clients.get(number)?.expires_at)
-            .is_some_and(|at| at <= now);
+        // What is due may not have been looked at yet.
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let client = known.and_then(|number| self.clients.get(number));
+        let (expired, will_due) = client.map_or((false, false), |client| {
+            (due(client.expires_at), due(client.will_at))
+        });
         if let (Some(number), true) = (known, connecting.clean_start || expired) {
             // It takes its delayed will along.
             self.remove_client(number, now);
             known = None;
+        } else if let (Some(number), true) = (known, will_due) {
+            self.publish_will(number, now);
         }
         let expiry = self.session_expiry(admission, connecting);
         let options = self.connection_options(admission.options.as_ref(), expiry > 0);
