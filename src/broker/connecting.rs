@@ -311,6 +311,22 @@ impl Broker {
             return Err(AnswerErrorReason::ReasonCode(ReasonCode::QuotaExceeded));
         }
         let properties = self.connack_properties(admission, connecting, &name);
+        let connack = Connack {
+            properties: Properties::from(&properties[..]),
+            ..Connack::new(ReasonCode::Success)
+        };
+        let expiry = self.session_expiry(admission, connecting);
+        let options = self.connection_options(admission.options.as_ref(), expiry > 0);
+        let away = admission
+            .options
+            .as_ref()
+            .map(|_| Box::new(options.clone()));
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return Err(AnswerErrorReason::Stale);
+        };
+        // Who cannot be accepted ends nobody's connection nor session (5.0 §3.1.4; 3.1.1 §3.1.4).
+        connection.machine.set_options(options);
+        connection.machine.check_accept(&connack)?;
         // The older connection ends first, so that its session is there to be resumed.
         let client = known.and_then(|number| self.clients.get(number));
         if let Some(older) = client.and_then(|client| client.connection) {
@@ -331,22 +347,11 @@ impl Broker {
         } else if let (Some(number), true) = (known, will_due) {
             self.publish_will(number, now);
         }
-        let expiry = self.session_expiry(admission, connecting);
-        let options = self.connection_options(admission.options.as_ref(), expiry > 0);
-        let away = admission
-            .options
-            .as_ref()
-            .map(|_| Box::new(options.clone()));
         let Some(connection) = self.connections.get_mut(slot) else {
             return Err(AnswerErrorReason::Stale);
         };
         let client = known.and_then(|number| self.clients.get_mut(number));
         let session = client.and_then(|client| client.session.take());
-        connection.machine.set_options(options);
-        let connack = Connack {
-            properties: Properties::from(&properties[..]),
-            ..Connack::new(ReasonCode::Success)
-        };
         let accepted = connection
             .machine
             .accept(now, session.map(|one| *one), &connack);
