@@ -517,9 +517,12 @@ impl Broker {
         client.connection = None;
         client.session = Some(Box::new(session));
         let will_goes = !closed.will_due && client.will.take().is_some();
-        client.expiry = closed
-            .session_expiry_interval
-            .min(self.options.maximum_session_expiry);
+        // One that was to end with its connection does: CONNACK said so, and nothing of it is recorded.
+        if client.expiry > 0 {
+            client.expiry = closed
+                .session_expiry_interval
+                .min(self.options.maximum_session_expiry);
+        }
         if client.expiry == 0 {
             return self.remove_client(number, now);
         }
