@@ -224,6 +224,7 @@ impl Broker {
                 .and_then(|slot| connections.get(slot));
             client
                 .zip(connection)
+                .filter(|(_, connection)| connection.machine.is_connected())
                 .is_some_and(|(client, connection)| room(client, connection.machine.session()))
         };
         if let Some(member) = index.pick(group, pick, ASKED, is_there) {
@@ -257,7 +258,16 @@ impl Broker {
         let keeps = Client::keeps(message.qos());
         let slot = client.connection;
         let result = match slot.and_then(|slot| self.connections.get_mut(slot)) {
-            Some(connection) => connection.machine.publish(now, message),
+            Some(connection) => match connection.machine.closed() {
+                None => connection.machine.publish(now, message),
+                // It has just ended, and is not taken apart yet: the client counts as away.
+                Some(closed)
+                    if !keeps || closed.session_expiry_interval.min(client.expiry) == 0 =>
+                {
+                    return;
+                }
+                Some(_) => connection.machine.enqueue(now, message),
+            },
             None if !keeps => return,
             None => {
                 let options = client.options.as_deref();
