@@ -24,8 +24,9 @@ pub enum SharedPick {
 #[non_exhaustive]
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub enum SlowConsumer {
-    /// It loses the message if that is of QoS 0, else it is disconnected with 0x97 (Quota exceeded): it knows then that
-    /// it does not get everything. That message is lost; what waited stays in its session.
+    /// It loses the message if that is of QoS 0 or comes through a Shared Subscription, no member of which has room; else
+    /// it is disconnected with 0x97 (Quota exceeded): it knows then that it does not get everything. That message is lost;
+    /// what waited stays in its session.
     Disconnect,
     /// It loses the message.
     Drop,

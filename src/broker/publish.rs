@@ -187,7 +187,8 @@ impl Broker {
         receivers
     }
 
-    /// The member that takes a message: one that is connected, else one that is away and whose session keeps it.
+    /// The member that takes a message: one that is connected, else one that is away and whose session keeps it, else one
+    /// that has no room for it, where what is lost is counted.
     fn pick(
         &mut self,
         group: GroupId,
@@ -230,18 +231,24 @@ impl Broker {
         if let Some(member) = index.pick(group, pick, ASKED, is_there) {
             return Some(member);
         }
-        if message.qos() == QoS::AtMostOnce {
-            return None;
-        }
+        let keeps =
+            |member: &Subscriber| Client::keeps(message.qos()) && Client::keeps(member.options.qos);
         let waits = |member: &Subscriber| {
             let client = clients.get(member.id.get());
             let session = client.and_then(|client| client.session.as_deref());
-            Client::keeps(member.options.qos)
+            keeps(member)
                 && client
                     .zip(session)
                     .is_some_and(|(client, session)| room(client, session))
         };
-        index.pick(group, pick, ASKED, waits)
+        if let Some(member) = index.pick(group, pick, ASKED, waits) {
+            return Some(member);
+        }
+        let is_full = |member: &Subscriber| {
+            let client = clients.get(member.id.get());
+            keeps(member) || client.is_some_and(|client| client.connection.is_some())
+        };
+        index.pick(group, pick, ASKED, is_full)
     }
 
     /// Puts a copy into the queue of a client.
@@ -290,7 +297,8 @@ impl Broker {
                     PublishErrorReason::QueueFull => DropReason::QueueFull,
                     _ => DropReason::PacketTooLarge,
                 };
-                let is_slow = reason == DropReason::QueueFull && keeps;
+                // A message of a Shared Subscription is nobody's own, so nobody has to learn that he lacks it.
+                let is_slow = reason == DropReason::QueueFull && keeps && group.is_none();
                 self.note_dropped(number, Some(error.message), reason);
                 if let (true, SlowConsumer::Disconnect, Some(slot)) =
                     (is_slow, self.options.slow_consumer, slot)
