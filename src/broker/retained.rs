@@ -32,8 +32,8 @@ pub(super) struct Search {
     options: SubscriptionOptions,
     identifier: Option<u32>,
     cursor: SearchCursor,
-    /// Found, and not in the queue yet, with the time at which each expires.
-    found: VecDeque<(Message, Option<Instant>)>,
+    /// Topics that are found, and of which nothing is in the queue yet.
+    found: VecDeque<TopicName<'static>>,
 }
 
 /// Messages wait for a client up to which more of what is retained is put behind them.
@@ -151,36 +151,35 @@ impl Broker {
         if search.found.is_empty() && !search.cursor.is_done() {
             let Search {
                 filter,
-                options,
-                identifier,
                 cursor,
                 found,
+                ..
             } = search;
             let mut steps = 0;
             // A step gives at most one topic.
             while steps < STEPS && found.len() < SOME && !cursor.is_done() {
                 steps += SOME;
                 retained.search_some(filter, cursor, SOME, |one| {
-                    let message = one.value().message.clone();
-                    let qos = message.qos().min(options.qos);
-                    let copy = message.with_qos(qos);
-                    let copy = super::publish::with_identifiers(copy, identifier.as_slice());
-                    found.push_back((copy, one.expires()));
+                    found.push_back(one.topic());
                 });
             }
         }
         let mut undeliverable = alloc::vec::Vec::new();
         let mut goes_on = true;
-        while let Some((message, expires)) = search.found.pop_front() {
+        while let Some(topic) = search.found.pop_front() {
             if connection.machine.session().queued() >= FEW {
-                search.found.push_front((message, expires));
+                search.found.push_front(topic);
                 goes_on = false;
                 break;
             }
-            // Its lifetime goes on while it waits here.
-            let Some(message) = rest(&message, expires, now) else {
+            // What was there when it was found would come behind what was published since.
+            let kept = retained.get(&topic);
+            let Some(message) = kept.and_then(|kept| rest(&kept.message, kept.expires, now)) else {
                 continue;
             };
+            let qos = message.qos().min(search.options.qos);
+            let identifiers = search.identifier.as_slice();
+            let message = super::publish::with_identifiers(message.with_qos(qos), identifiers);
             let Err(error) = connection.machine.publish(now, message) else {
                 self.counters.messages_queued += 1;
                 continue;
@@ -190,7 +189,7 @@ impl Broker {
             match error.reason {
                 // It will fit later.
                 PublishErrorReason::QueueFull if !is_idle => {
-                    search.found.push_front((error.message, expires));
+                    search.found.push_front(topic);
                     goes_on = false;
                     break;
                 }
