@@ -194,7 +194,8 @@ impl BrokerOptions {
         /// not, that is answered as [`Verdict::Deny`](crate::Verdict::Deny) with 0x87 (Not authorized). `$SYS` and what is
         /// below is always the broker's alone. Default `false`.
         with_dollar_topics dollar_topics: bool;
-        /// How often the [counters](crate::Broker::counters) are published below `$SYS/broker`, retained; `None`: never.
+        /// How often the [counters](crate::Broker::counters) are published below `$SYS/broker`, retained where
+        /// there are [such](Self::with_retain_available) messages; `None`: never.
         /// Default `None`.
         with_sys_interval sys_interval: Option<Duration>;
         /// Whether each CONNECT is asked about ([`Question::Connect`](crate::Question::Connect)); if not, all are accepted
