@@ -1,9 +1,577 @@
 //! What the broker asks its caller, and what the answers do.
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
 use sansio_mqtt::*;
 
-use crate::SECOND;
-use crate::net::{Net, message};
+use crate::net::{Net, QOS, message, retained};
+use crate::{SECOND, VERSIONS, lasting};
+
+/// Who answers: yes to everything at once, or later.
+#[derive(Default)]
+pub(crate) struct Desk {
+    pub(crate) holds: Cell<bool>,
+    pub(crate) open: RefCell<Vec<QuestionToken>>,
+    pub(crate) asked: Cell<usize>,
+}
+
+impl Desk {
+    pub(crate) fn take(&self) -> QuestionToken {
+        self.open.borrow_mut().pop().expect("a question")
+    }
+}
+
+pub(crate) fn ask_all(options: BrokerOptions) -> BrokerOptions {
+    let options = options.with_ask_connect(true).with_ask_publish(true);
+    options.with_ask_subscribe(true)
+}
+
+pub(crate) fn desk(options: BrokerOptions) -> (Net, Rc<Desk>) {
+    let mut net = Net::new(ask_all(options));
+    let desk = Rc::new(Desk::default());
+    let clerk = Rc::clone(&desk);
+    net.answers = Box::new(move |broker, now, question| {
+        clerk.asked.set(clerk.asked.get() + 1);
+        if clerk.holds.get() {
+            let token = match question {
+                Question::Connect { token, .. }
+                | Question::Auth { token, .. }
+                | Question::Publish { token, .. }
+                | Question::Subscribe { token, .. } => token,
+                other => panic!("{other:?}"),
+            };
+            clerk.open.borrow_mut().push(token);
+            return;
+        }
+        let answer = match question {
+            Question::Connect { token, .. } => broker.accept(token, now, &Admission::default()),
+            Question::Publish { token, .. } => broker.answer_publish(token, now, Verdict::Allow),
+            Question::Subscribe { token, subscribe } => {
+                let codes = vec![ReasonCode::GrantedQos2; subscribe.subscriptions.len()];
+                broker.answer_subscribe(token, now, &codes)
+            }
+            other => panic!("{other:?}"),
+        };
+        answer.unwrap();
+    });
+    (net, desk)
+}
+
+#[derive(Copy, Clone, Debug, PartialEq)]
+enum Kind {
+    Connect,
+    Publish,
+    Subscribe,
+}
+
+const KINDS: [Kind; 3] = [Kind::Connect, Kind::Publish, Kind::Subscribe];
+
+/// A client of which one thing is asked that is not answered; and one that goes on meanwhile.
+struct Case {
+    net: Net,
+    desk: Rc<Desk>,
+    ada: usize,
+    bob: usize,
+    token: Option<QuestionToken>,
+}
+
+impl Case {
+    fn new(kind: Kind, version: Version) -> Self {
+        let (mut net, desk) = desk(BrokerOptions::new());
+        let bob = net.join(Version::V5, "bob");
+        net.subscribe(bob, &[Subscription::new("b/#", QoS::AtLeastOnce)]);
+        desk.holds.set(kind == Kind::Connect);
+        // It waits longer than the broker does.
+        let patient = Options::new().with_connect_timeout(100 * SECOND);
+        let connect = Connect::new(version, "ada");
+        let ada = net.open(&connect, Session::established(), patient);
+        net.run();
+        desk.holds.set(true);
+        match kind {
+            Kind::Connect => {}
+            Kind::Publish => net.publish(ada, message("b/1", "asked", QoS::AtLeastOnce)),
+            Kind::Subscribe => {
+                let filters = [Subscription::new("a", QoS::AtLeastOnce)];
+                assert_eq!(net.subscribe(ada, &filters), []);
+            }
+        }
+        desk.holds.set(false);
+        assert_eq!(desk.open.borrow().len(), 1);
+        let token = Some(desk.take());
+        assert_eq!(token.as_ref().unwrap().connection(), net.peers[ada].id);
+        assert!(!net.broker.wants_input(net.peers[ada].id));
+        Self {
+            net,
+            desk,
+            ada,
+            bob,
+            token,
+        }
+    }
+
+    fn answer(&mut self, kind: Kind, allow: bool) -> Result<(), AnswerError> {
+        let token = self.token.take().unwrap();
+        let (broker, now) = (&mut self.net.broker, self.net.now);
+        let deny = ReasonCode::NotAuthorized;
+        match (kind, allow) {
+            (Kind::Connect, true) => broker.accept(token, now, &Admission::default()),
+            (Kind::Connect, false) => broker.refuse(token, now, &Connack::new(deny)),
+            (Kind::Publish, true) => broker.answer_publish(token, now, Verdict::Allow),
+            (Kind::Publish, false) => broker.answer_publish(token, now, Verdict::Deny(deny)),
+            (Kind::Subscribe, true) => {
+                broker.answer_subscribe(token, now, &[ReasonCode::GrantedQos1])
+            }
+            (Kind::Subscribe, false) => broker.answer_subscribe(token, now, &[deny]),
+        }
+    }
+
+    /// Others are served.
+    fn bob_goes_on(&mut self) {
+        let (net, bob) = (&mut self.net, self.bob);
+        assert_eq!(net.texts(bob), [""; 0]);
+        net.publish(bob, message("b/2", "own", QoS::AtLeastOnce));
+        assert_eq!(net.texts(bob), ["own"]);
+    }
+}
+
+#[test]
+fn each_question_is_answered_later_with_yes_or_no_and_others_go_on_meanwhile() {
+    for kind in KINDS {
+        for version in VERSIONS {
+            for allow in [true, false] {
+                let what = format!("{kind:?} {version} {allow}");
+                let is_v5 = version == Version::V5;
+                let mut case = Case::new(kind, version);
+                case.bob_goes_on();
+                case.net.advance(29 * SECOND);
+                case.bob_goes_on();
+                case.answer(kind, allow).unwrap();
+                case.net.run();
+                let ada = &case.net.peers[case.ada];
+                match kind {
+                    Kind::Connect => {
+                        let code = ada.connack.as_ref().unwrap().0;
+                        let expected = match allow {
+                            true => ReasonCode::Success,
+                            false => ReasonCode::NotAuthorized,
+                        };
+                        assert_eq!((code, ada.is_cut), (expected, !allow), "{what}");
+                    }
+                    Kind::Publish => {
+                        let expected = match allow || !is_v5 {
+                            true => ReasonCode::Success,
+                            false => ReasonCode::NotAuthorized,
+                        };
+                        assert_eq!(ada.acks, [expected], "{what}");
+                    }
+                    Kind::Subscribe => {
+                        let expected = match (allow, is_v5) {
+                            (true, _) => ReasonCode::GrantedQos1,
+                            (false, true) => ReasonCode::NotAuthorized,
+                            (false, false) => ReasonCode::UnspecifiedError,
+                        };
+                        assert_eq!(ada.subacks, [[expected]], "{what}");
+                    }
+                }
+                let published: &[&str] = match (kind, allow) {
+                    (Kind::Publish, true) => &["asked"],
+                    _ => &[],
+                };
+                assert_eq!(case.net.texts(case.bob), published, "{what}");
+                case.net
+                    .publish(case.bob, message("a", "x", QoS::AtLeastOnce));
+                let got = case.net.texts(case.ada).len();
+                assert_eq!(got, usize::from(kind == Kind::Subscribe && allow), "{what}");
+                // The connection goes on, and what comes is asked about again.
+                if kind != Kind::Connect || allow {
+                    let before = case.desk.asked.get();
+                    case.net
+                        .publish(case.ada, message("b/3", "next", QoS::AtLeastOnce));
+                    assert_eq!(case.net.texts(case.bob), ["next"], "{what}");
+                    assert_eq!(case.desk.asked.get(), before + 1, "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[derive(Copy, Clone, Debug, PartialEq)]
+enum End {
+    Cut,
+    TakenOver,
+    ShutDown,
+    Administrator,
+    Deadline,
+}
+
+/// The connection ends first: the answer does nothing, and cannot be given to anybody else.
+#[test]
+fn an_answer_that_comes_too_late_does_nothing() {
+    let ends = [
+        End::Cut,
+        End::TakenOver,
+        End::ShutDown,
+        End::Administrator,
+        End::Deadline,
+    ];
+    for kind in KINDS {
+        for version in VERSIONS {
+            for end in ends {
+                if kind != Kind::Connect || end != End::TakenOver {
+                    late_answer(kind, version, end);
+                }
+            }
+        }
+    }
+}
+
+fn late_answer(kind: Kind, version: Version, end: End) {
+    let what = format!("{kind:?} {version} {end:?}");
+    let mut case = Case::new(kind, version);
+    let (net, ada) = (&mut case.net, case.ada);
+    let id = net.peers[ada].id;
+    match end {
+        End::Cut => net.cut(ada),
+        End::TakenOver => {
+            net.join(version, "ada");
+        }
+        End::ShutDown => {
+            let disconnect = Disconnect::new(ReasonCode::ServerShuttingDown);
+            net.broker.shut_down(net.now, &disconnect);
+            net.run();
+        }
+        End::Administrator => {
+            let disconnect = Disconnect::new(ReasonCode::AdministrativeAction);
+            net.broker.disconnect(id, net.now, &disconnect);
+            net.run();
+        }
+        End::Deadline => {
+            net.advance(30 * SECOND);
+        }
+    }
+    let peer = &net.peers[ada];
+    assert!(peer.is_cut, "{what}");
+    // What the client learns.
+    let is_v5 = version == Version::V5;
+    if kind == Kind::Connect {
+        let told = (end != End::Cut).then_some(ReasonCode::ServerUnavailable);
+        assert_eq!(peer.connack.as_ref().map(|one| one.0), told, "{what}");
+    } else {
+        let told = match end {
+            End::Cut => None,
+            End::TakenOver => Some(ReasonCode::SessionTakenOver),
+            End::ShutDown => Some(ReasonCode::ServerShuttingDown),
+            End::Administrator => Some(ReasonCode::AdministrativeAction),
+            End::Deadline => Some(ReasonCode::ServerBusy),
+        };
+        assert_eq!(peer.disconnect, told.filter(|_| is_v5), "{what}");
+    }
+    // Another one has its place and is asked about: the answer is not for it.
+    if end != End::ShutDown {
+        case.desk.holds.set(true);
+        let net = &mut case.net;
+        let eve = net.join(version, "eve");
+        let error = case.answer(kind, true).unwrap_err();
+        assert_eq!(error.reason, AnswerErrorReason::Stale, "{what}");
+        assert_eq!(error.token, None, "{what}");
+        case.net.run();
+        assert!(case.net.peers[eve].connack.is_none(), "{what}");
+        let token = case.desk.take();
+        let (broker, now) = (&mut case.net.broker, case.net.now);
+        broker.accept(token, now, &Admission::default()).unwrap();
+        case.net.run();
+        assert!(case.net.peers[eve].connack.is_some(), "{what}");
+        case.desk.holds.set(false);
+        case.bob_goes_on();
+        let filters: Vec<_> = case.net.broker.subscriptions("ada").collect();
+        assert_eq!(filters.len(), 0, "{what}");
+    } else {
+        assert_eq!(case.answer(kind, true).unwrap_err().token, None, "{what}");
+        assert_eq!(case.net.broker.counters().connections, 0, "{what}");
+    }
+}
+
+/// Two connections of one name are asked about: the one that is accepted last has the session.
+#[test]
+fn who_is_accepted_last_takes_over_whoever_came_first() {
+    let (mut net, desk) = desk(BrokerOptions::new());
+    desk.holds.set(true);
+    let (first, second) = (net.join(Version::V5, "ada"), net.join(Version::V5, "ada"));
+    let (later, earlier) = (desk.take(), desk.take());
+    for token in [later, earlier] {
+        let now = net.now;
+        let answer = net.broker.accept(token, now, &Admission::default());
+        answer.unwrap();
+        net.run();
+    }
+    let told = Some(ReasonCode::SessionTakenOver);
+    assert_eq!(net.peers[second].disconnect, told);
+    assert_eq!(net.broker.connection("ada"), Some(net.peers[first].id));
+    assert_eq!(net.broker.counters().connected, 1);
+}
+
+/// An answer that cannot be given leaves the question open; the token of one that was given is worth nothing to another.
+#[test]
+fn an_answer_that_is_none_leaves_the_question_open() {
+    for kind in KINDS {
+        let mut case = Case::new(kind, Version::V5);
+        let now = case.net.now;
+        let mut token = case.token.take().unwrap();
+        let broker = &mut case.net.broker;
+        let other = Connack::new(ReasonCode::NotAuthorized);
+        let method = [Property::AuthenticationMethod("m")];
+        let auth = Auth::new(ReasonCode::ContinueAuthentication, &method[..]);
+        let mut wrong: Vec<AnswerErrorReason> = Vec::new();
+        for at in 0..7 {
+            let deny = Verdict::Deny(ReasonCode::Success);
+            let result = match at {
+                0 if kind != Kind::Connect => broker.accept(token, now, &Admission::default()),
+                0 => broker.refuse(token, now, &Connack::new(ReasonCode::Success)),
+                1 if kind != Kind::Connect => broker.refuse(token, now, &other),
+                1 => broker.refuse(token, now, &Connack::new(ReasonCode::SessionTakenOver)),
+                2 if kind == Kind::Publish => broker.answer_publish(token, now, deny),
+                2 => broker.answer_publish(token, now, Verdict::Allow),
+                3 => broker.authenticate(token, now, &auth),
+                4 => broker.answer_subscribe(token, now, &[]),
+                5 => broker.answer_subscribe(token, now, &[ReasonCode::GrantedQos1; 2]),
+                _ => broker.answer_subscribe(token, now, &[ReasonCode::ServerBusy]),
+            };
+            let error = result.unwrap_err();
+            wrong.push(error.reason);
+            token = error.token.unwrap();
+        }
+        let is_kind = |one: &AnswerErrorReason| *one == AnswerErrorReason::Kind;
+        let kinds = wrong.iter().filter(|one| is_kind(one)).count();
+        let expected = match kind {
+            Kind::Connect => 3,
+            Kind::Publish => 5,
+            Kind::Subscribe => 4,
+        };
+        assert_eq!(kinds, expected, "{kind:?} {wrong:?}");
+        case.token = Some(token);
+        case.bob_goes_on();
+        case.answer(kind, true).unwrap();
+        case.net.run();
+        assert!(case.net.peers[case.ada].connack.is_some());
+    }
+}
+
+/// Each filter has its own answer, and no more QoS than that.
+#[test]
+fn a_subscribe_is_allowed_in_part() {
+    for (version, failure) in [
+        (Version::V311, ReasonCode::UnspecifiedError),
+        (Version::V5, ReasonCode::NotAuthorized),
+    ] {
+        let (mut net, desk) = desk(BrokerOptions::new());
+        let (ada, bob) = (net.join(version, "ada"), net.join(Version::V5, "bob"));
+        desk.holds.set(true);
+        let filters = ["a", "b", "c", "d"].map(|filter| Subscription::new(filter, QOS[2]));
+        let asked = [
+            filters[0],
+            filters[1],
+            filters[2],
+            Subscription::new("d", QOS[0]),
+        ];
+        assert_eq!(net.subscribe(ada, &asked), []);
+        desk.holds.set(false);
+        let granted = [
+            ReasonCode::GrantedQos1,
+            ReasonCode::NotAuthorized,
+            ReasonCode::GrantedQos2,
+            ReasonCode::GrantedQos2,
+        ];
+        let now = net.now;
+        let answer = net.broker.answer_subscribe(desk.take(), now, &granted);
+        answer.unwrap();
+        net.run();
+        let told = [
+            ReasonCode::GrantedQos1,
+            failure,
+            ReasonCode::GrantedQos2,
+            ReasonCode::GRANTED_QOS_0,
+        ];
+        assert_eq!(net.peers[ada].subacks, [told], "{version}");
+        for topic in ["a", "b", "c", "d"] {
+            net.publish(bob, message(topic, topic, QoS::ExactlyOnce));
+        }
+        let got: Vec<_> = net
+            .take(ada)
+            .into_iter()
+            .map(|one| (one.0, one.2))
+            .collect();
+        let expected = [("a".into(), 1), ("c".into(), 2), ("d".into(), 0)];
+        assert_eq!(got, expected, "{version}");
+    }
+}
+
+/// What there was before a SUBSCRIBE that is refused stays as it was.
+#[test]
+fn a_refused_subscribe_changes_no_subscription() {
+    let (mut net, desk) = desk(BrokerOptions::new());
+    let ada = net.join(Version::V5, "ada");
+    net.subscribe(ada, &[Subscription::new("a", QoS::ExactlyOnce)]);
+    desk.holds.set(true);
+    net.subscribe(ada, &[Subscription::new("a", QoS::AtMostOnce)]);
+    desk.holds.set(false);
+    let (token, now) = (desk.take(), net.now);
+    let codes = [ReasonCode::NotAuthorized];
+    net.broker.answer_subscribe(token, now, &codes).unwrap();
+    net.publish(ada, message("a", "x", QoS::ExactlyOnce));
+    assert_eq!(net.take(ada), [("a".into(), "x".into(), 2, false)]);
+}
+
+/// Every verdict, version and QoS: what subscribers, the store and the publisher get.
+#[test]
+fn a_message_is_published_rewritten_dropped_or_refused() {
+    for version in VERSIONS {
+        for qos in QOS {
+            for verdict in 0..4 {
+                let what = format!("{version} {qos} {verdict}");
+                let (mut net, desk) = desk(BrokerOptions::new());
+                let (ada, bob) = (net.join(version, "ada"), net.join(Version::V5, "bob"));
+                let all = Subscription {
+                    filter: "#",
+                    options: SubscriptionOptions {
+                        retain_as_published: true,
+                        ..SubscriptionOptions::new(QoS::ExactlyOnce)
+                    },
+                };
+                net.subscribe(bob, &[all]);
+                desk.holds.set(true);
+                net.publish(ada, retained("a", "x", qos));
+                desk.holds.set(false);
+                let rewritten = message("b", "y", QoS::AtLeastOnce);
+                let (token, now) = (desk.take(), net.now);
+                let verdict = match verdict {
+                    0 => Verdict::Allow,
+                    1 => Verdict::Rewrite(rewritten),
+                    2 => Verdict::Drop,
+                    _ => Verdict::Deny(ReasonCode::NotAuthorized),
+                };
+                net.broker
+                    .answer_publish(token, now, verdict.clone())
+                    .unwrap();
+                net.run();
+                let (got, kept) = match &verdict {
+                    Verdict::Allow => (vec![("a".into(), "x".into(), qos.as_u8(), true)], 1),
+                    Verdict::Rewrite(_) => (vec![("b".into(), "y".into(), 1, false)], 0),
+                    _ => (vec![], 0),
+                };
+                assert_eq!(net.take(bob), got, "{what}");
+                assert_eq!(net.broker.counters().retained_messages, kept, "{what}");
+                let told = match verdict {
+                    Verdict::Deny(reason) if version == Version::V5 => reason,
+                    _ => ReasonCode::Success,
+                };
+                let acks = vec![told; usize::from(qos > QoS::AtMostOnce)];
+                assert_eq!(net.peers[ada].acks, acks, "{what}");
+                // Whatever became of it, the next one goes the same way, under the same identifier.
+                net.publish(ada, message("c", "z", qos));
+                assert_eq!(net.texts(bob), ["z"], "{what}");
+                assert_eq!(net.peers[ada].disconnect, None, "{what}");
+            }
+        }
+    }
+}
+
+/// A QoS 2 message that the connection took with it is asked about once more, and published once.
+#[test]
+fn a_message_whose_question_was_lost_is_asked_about_again() {
+    for version in VERSIONS {
+        let (mut net, desk) = desk(BrokerOptions::new());
+        let connect = lasting(version, "ada");
+        let (ada, bob) = (net.join_with(&connect), net.join(Version::V5, "bob"));
+        net.subscribe(bob, &[Subscription::new("a", QoS::ExactlyOnce)]);
+        desk.holds.set(true);
+        net.publish(ada, message("a", "x", QoS::ExactlyOnce));
+        net.cut(ada);
+        desk.holds.set(false);
+        let before = desk.asked.get();
+        let ada = net.rejoin(ada, &connect);
+        assert_eq!(desk.asked.get(), before + 2);
+        assert_eq!(net.texts(bob), ["x"]);
+        assert_eq!(net.peers[ada].acks, [ReasonCode::Success]);
+    }
+}
+
+/// The bounds that come with an admission are those of this client alone, connected and away.
+#[test]
+fn a_client_has_the_bounds_of_its_admission() {
+    let (mut net, desk) = desk(BrokerOptions::new());
+    desk.holds.set(true);
+    let connect = lasting(Version::V5, "ada");
+    let own = Options::new()
+        .with_receive_maximum(3)
+        .with_maximum_packet_size(200)
+        .with_topic_alias_maximum(4)
+        .with_maximum_kept_messages(2);
+    let admission = Admission {
+        options: Some(own),
+        ..Admission::default()
+    };
+    let ada = net.join_with(&connect);
+    net.broker.accept(desk.take(), net.now, &admission).unwrap();
+    desk.holds.set(false);
+    net.run();
+    let told = &net.peers[ada].connack.as_ref().unwrap().2;
+    for property in [
+        "ReceiveMaximum(3)",
+        "MaximumPacketSize(200)",
+        "TopicAliasMaximum(4)",
+    ] {
+        assert!(told.iter().any(|one| one == property), "{told:?}");
+    }
+    let bob = net.join(Version::V5, "bob");
+    let told = &net.peers[bob].connack.as_ref().unwrap().2;
+    assert!(!told.iter().any(|one| one.contains("200")), "{told:?}");
+    for peer in [ada, bob] {
+        net.subscribe(peer, &[Subscription::new("a", QoS::AtLeastOnce)]);
+    }
+    net.cut(ada);
+    for text in ["1", "2", "3"] {
+        net.publish(bob, message("a", text, QoS::AtLeastOnce));
+    }
+    assert_eq!(net.texts(bob), ["1", "2", "3"]);
+    let ada = net.rejoin(ada, &connect);
+    assert_eq!(net.texts(ada), ["1", "2"]);
+    // It was admitted as any other this time.
+    let client = &mut net.peers[ada].client;
+    let long = message("b", &"x".repeat(300), QoS::AtMostOnce);
+    client.publish(net.now, long).unwrap();
+    net.run();
+    assert_eq!(net.peers[ada].disconnect, None);
+}
+
+/// The session is that of the name that the caller gave: the same Client Identifier of two tenants is two clients.
+#[test]
+fn two_tenants_may_have_clients_of_one_name() {
+    let mut net = Net::new(BrokerOptions::new().with_ask_connect(true));
+    net.answers = Box::new(|broker, now, question| {
+        if let Question::Connect { connect, token } = question {
+            let name = format!("{}/{}", connect.user_name.unwrap(), connect.client_id);
+            let admission = Admission {
+                client_id: Some(&name),
+                ..Admission::default()
+            };
+            broker.accept(token, now, &admission).unwrap();
+        }
+    });
+    let of = |tenant| Connect {
+        user_name: Some(tenant),
+        ..lasting(Version::V5, "ada")
+    };
+    let (one, two) = (net.join_with(&of("x")), net.join_with(&of("y")));
+    assert_eq!(net.broker.counters().connected, 2);
+    net.subscribe(one, &[Subscription::new("a", QoS::AtLeastOnce)]);
+    net.publish(two, message("a", "1", QoS::AtLeastOnce));
+    assert_eq!((net.texts(one).len(), net.texts(two).len()), (1, 0));
+    let again = net.rejoin(one, &of("x"));
+    assert!(net.peers[again].connack.as_ref().unwrap().1);
+    assert_eq!(net.broker.client_id(net.peers[again].id), Some("x/ada"));
+    assert_eq!(net.peers[two].disconnect, None);
+}
 
 #[test]
 fn a_question_waits_for_its_answer_and_nobody_else_does() {
