@@ -559,7 +559,8 @@ impl Broker {
         number: Option<u32>,
         now: Instant,
     ) {
-        if message.retain() && self.options.retain_available {
+        let message = self.as_offered(message);
+        if message.retain() {
             // Nobody is there to be told.
             let _ = self.retain(now, &message, Some(name));
         }

@@ -75,7 +75,7 @@ impl Broker {
         for (name, value) in rows {
             let topic = format!("$SYS/broker/{name}");
             if let Ok(message) = Message::new(&topic, value.as_bytes()) {
-                let message = message.with_retain(self.options.retain_available);
+                let message = self.as_offered(message.with_retain(true));
                 if message.retain() {
                     // What does not fit is counted.
                     let _ = self.retain(now, &message, None);

@@ -96,10 +96,7 @@ impl Broker {
         let number = connection.client;
         let client = number.and_then(|number| self.clients.get(number));
         let name = client.map(|client| Arc::clone(&client.name));
-        let message = match self.options.retain_available {
-            true => message,
-            false => message.with_retain(false),
-        };
+        let message = self.as_offered(message);
         if message.retain() {
             let retained = self.retain(now, &message, name.as_ref());
             // Who can be told that it is not retained is told, and the message goes to nobody.
@@ -119,6 +116,14 @@ impl Broker {
             _ => ReasonCode::Success,
         };
         self.acknowledge(slot, ack, reason);
+    }
+
+    /// Where nothing is retained no message has RETAIN.
+    pub(super) fn as_offered(&self, message: Message) -> Message {
+        match self.options.retain_available {
+            true => message,
+            false => message.with_retain(false),
+        }
     }
 
     fn acknowledge(&mut self, slot: u32, ack: Option<&AckToken>, reason: ReasonCode) {
@@ -144,11 +149,12 @@ impl Broker {
     /// without any question, and is retained if it says so. Gives how many get it.
     pub fn publish(&mut self, now: Instant, message: &Message) -> usize {
         self.log.begin();
-        if message.retain() && self.options.retain_available {
+        let message = self.as_offered(message.clone());
+        if message.retain() {
             // What is not retained is counted and told.
-            let _ = self.retain(now, message, None);
+            let _ = self.retain(now, &message, None);
         }
-        let receivers = self.route(now, message, None);
+        let receivers = self.route(now, &message, None);
         self.finish_closed(now);
         receivers
     }
