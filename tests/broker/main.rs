@@ -2,11 +2,14 @@
 
 mod admin;
 mod authentication;
+mod features;
 mod groups;
+mod limits;
 mod messages;
 #[path = "../support/net.rs"]
 mod net;
 mod questions;
+mod raw;
 mod retained;
 mod sessions;
 mod sys;
