@@ -1,5 +1,7 @@
 //! A client that does what it likes: packets in, packets out, no rules.
 
+use std::cell::Cell;
+
 use sansio_mqtt::*;
 
 use crate::net::Net;
@@ -7,12 +9,20 @@ use crate::net::Net;
 pub(crate) struct Raw {
     pub(crate) id: ConnectionId,
     version: Version,
+    /// Bytes, in both directions.
+    pub(crate) said: Cell<usize>,
+    pub(crate) heard: Cell<usize>,
 }
 
 impl Raw {
     pub(crate) fn new(net: &mut Net, version: Version) -> Self {
         let id = net.broker.connected(net.now);
-        Self { id, version }
+        Self {
+            id,
+            version,
+            said: Cell::new(0),
+            heard: Cell::new(0),
+        }
     }
 
     /// With the answer to CONNECT.
@@ -39,6 +49,7 @@ impl Raw {
     }
 
     pub(crate) fn send_bytes(&self, net: &mut Net, mut bytes: &[u8]) -> Vec<String> {
+        self.said.set(self.said.get() + bytes.len());
         let mut said = Vec::new();
         loop {
             let before = bytes.len();
@@ -55,13 +66,20 @@ impl Raw {
 
     /// What has come since, and at last `closed`.
     pub(crate) fn heard(&self, net: &mut Net) -> Vec<String> {
-        net.run();
         let mut bytes = Vec::new();
-        while net
-            .broker
-            .poll_transmit(self.id, net.now, &mut bytes, usize::MAX)
-            > 0
-        {}
+        loop {
+            net.run();
+            let broker = &mut net.broker;
+            while broker.poll_transmit(self.id, net.now, &mut bytes, usize::MAX) > 0 {}
+            // What it waits for.
+            let before = net.records.len();
+            let number = broker.take_records(&mut net.records);
+            broker.stored(number);
+            if net.records.len() == before {
+                break;
+            }
+        }
+        self.heard.set(self.heard.get() + bytes.len());
         let (mut input, mut said) = (&bytes[..], Vec::new());
         let options = DecodeOptions::new();
         while let Some(packet) = Packet::decode(self.version, &options, &mut input).unwrap() {

@@ -12,6 +12,9 @@ pub(crate) struct Net {
     pub(crate) broker: Broker,
     pub(crate) peers: Vec<Peer>,
     pub(crate) answers: Answers,
+    /// All that the broker has recorded, if it records.
+    pub(crate) records: Vec<BrokerRecord>,
+    options: BrokerOptions,
 }
 
 /// A client, with all that it was told.
@@ -37,12 +40,27 @@ pub(crate) struct Peer {
 impl Net {
     pub(crate) fn new(options: BrokerOptions) -> Self {
         let now = Instant::from_millis(1_000);
+        let options = options.with_seed(7);
         Self {
             now,
-            broker: Broker::new(now, options.with_seed(7)),
+            broker: Broker::new(now, options.clone()),
             peers: Vec::new(),
             answers: Box::new(|_, _, question| panic!("nobody answers {question:?}")),
+            records: Vec::new(),
+            options,
         }
+    }
+
+    /// The broker crashes, and comes back from its records.
+    pub(crate) fn restart(&mut self) {
+        self.run();
+        for peer in &mut self.peers {
+            peer.is_cut = true;
+            peer.client.receive_eof(self.now);
+        }
+        let records = self.records.clone();
+        self.broker = Broker::restore(self.now, self.options.clone(), records).unwrap();
+        self.tick();
     }
 
     /// A client connects with a session of its own; it is there once the net has run.
@@ -187,6 +205,10 @@ impl Net {
             while let Some(id) = self.broker.poll_ready() {
                 moved |= self.transmit(id);
             }
+            let before = self.records.len();
+            let number = self.broker.take_records(&mut self.records);
+            self.broker.stored(number);
+            moved |= self.records.len() > before;
             if !moved {
                 return;
             }
