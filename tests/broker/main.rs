@@ -12,6 +12,7 @@ mod questions;
 mod raw;
 mod retained;
 mod sessions;
+mod shutdown;
 mod slow;
 mod sys;
 mod wills;
