@@ -4,6 +4,7 @@ mod admin;
 mod authentication;
 mod features;
 mod groups;
+mod legacy;
 mod limits;
 mod messages;
 #[path = "../support/net.rs"]

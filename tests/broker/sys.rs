@@ -75,7 +75,7 @@ fn the_counters_are_published_as_they_are() {
                 dropped += usize::from(!has_room);
             }
         }
-        // Who is gone for what it publishes has published it.
+        // Who is refused what it publishes has published it.
         clients[1].publish(
             &mut net,
             publish("$SYS/broker/uptime", "0", QoS::AtLeastOnce),
