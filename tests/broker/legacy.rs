@@ -135,7 +135,7 @@ fn all_versions_talk_to_each_other() {
                 };
                 ada.publish(&mut net, next);
                 let live = format!("PUBLISH a live q{lower} r0");
-                assert_eq!(bob.heard(&mut net), [live.clone()], "{what}");
+                assert_eq!(bob.heard(&mut net), [&*live], "{what}");
                 bob.leave(&mut net);
                 let (_, said) = Raw::connect(&mut net, &lasting(to, "bob"));
                 let present = match to {

@@ -11,11 +11,13 @@ mod messages;
 mod net;
 mod questions;
 mod raw;
+mod replay;
 mod retained;
 mod sessions;
 mod shutdown;
 mod slow;
 mod sys;
+mod verdicts;
 mod wills;
 
 use std::time::Duration;
