@@ -341,3 +341,39 @@ fn silence_during_a_question_is_not_counted() {
     net.run();
     assert_eq!(net.peers[ada].disconnect, None);
 }
+
+/// What a connection says last may wait for a record: a driver that closes it before has told nobody why.
+#[test]
+fn a_connection_is_finished_when_what_it_says_last_may_leave() {
+    let now = Instant::from_millis(1_000);
+    let mut broker = Broker::new(now, BrokerOptions::new().with_seed(7).with_records(true));
+    let mut bytes = Vec::new();
+    let connect = lasting("ada", FOR_EVER);
+    connect.encode(&mut bytes).unwrap();
+    let id = broker.connected(now);
+    let (mut records, mut out) = (Vec::new(), Vec::new());
+    assert!(broker.receive(id, now, &mut &bytes[..]).is_none());
+    let number = broker.take_records(&mut records);
+    broker.stored(number);
+    assert!(broker.poll_transmit(id, now, &mut out, usize::MAX) > 0);
+
+    // It subscribes, which is recorded, and sends CONNECT once more.
+    let filters = [Subscription::new("a", QoS::AtMostOnce)];
+    let packet_id = PacketId::new(1).unwrap();
+    let subscribe = Subscribe::new(packet_id, &filters[..]);
+    let mut input = Vec::new();
+    subscribe.encode(Version::V5, &mut input).unwrap();
+    input.extend(&bytes);
+    out.clear();
+    assert!(broker.receive(id, now, &mut &input[..]).is_none());
+    assert_eq!(broker.poll_transmit(id, now, &mut out, usize::MAX), 0);
+    assert!(broker.closed(id).is_some() && !broker.is_finished(id));
+    let number = broker.take_records(&mut records);
+    while broker.poll_ready().is_some() {}
+    broker.stored(number);
+    assert_eq!(broker.poll_ready(), Some(id));
+    broker.poll_transmit(id, now, &mut out, usize::MAX);
+    // SUBACK, and DISCONNECT with Protocol Error.
+    assert_eq!(out, b"\x90\x04\0\x01\0\0\xe0\x01\x82");
+    assert!(broker.is_finished(id));
+}

@@ -411,11 +411,21 @@ impl Broker {
         }
     }
 
-    /// How a connection ended, once it has: transmit the rest, close the transport, and say that it is
-    /// [`disconnected`](Self::disconnected). `None` also for one that is forgotten.
+    /// How a connection ended, once it has. `None` also for one that is forgotten.
     #[must_use]
     pub fn closed(&self, id: ConnectionId) -> Option<Closed> {
         self.get(id)?.machine.closed()
+    }
+
+    /// Whether a connection has ended and all that it had to say is transmitted: close the transport, and say that it is
+    /// [`disconnected`](Self::disconnected). What it says last may wait for a record to be [stored](Self::stored); until
+    /// then this is false.
+    #[must_use]
+    pub fn is_finished(&self, id: ConnectionId) -> bool {
+        self.get(id).is_some_and(|connection| {
+            let waits = connection.held.is_some() || connection.machine.has_output();
+            connection.is_over && !waits
+        })
     }
 
     /// After anything that may have changed a connection: who waits for it is told, be it the driver, the timers, or those

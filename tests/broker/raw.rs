@@ -86,7 +86,7 @@ impl Raw {
             said.push(self.text(&packet));
         }
         assert!(input.is_empty());
-        if net.broker.closed(self.id).is_some() {
+        if net.broker.is_finished(self.id) {
             net.broker.disconnected(self.id, net.now);
             said.push("closed".to_owned());
         }

@@ -335,12 +335,9 @@ impl World {
         }
         let mut input = &replies[..];
         assert!(self.broker.receive(id, self.now, &mut input).is_none());
-        if self.broker.closed(id).is_some() && bytes.is_empty() {
-            // What it says last waits for records, perhaps.
-            if !self.store() {
-                self.broker.disconnected(id, self.now);
-                self.links[at] = None;
-            }
+        if self.broker.is_finished(id) {
+            self.broker.disconnected(id, self.now);
+            self.links[at] = None;
             return true;
         }
         !bytes.is_empty() || !replies.is_empty()

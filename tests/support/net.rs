@@ -264,7 +264,7 @@ impl Net {
         {
             moved = true;
         }
-        if self.broker.closed(id).is_some() && (!peer.is_deaf || peer.to_client.is_empty()) {
+        if self.broker.is_finished(id) && (!peer.is_deaf || peer.to_client.is_empty()) {
             let bytes = std::mem::take(&mut peer.to_client);
             let mut input = &bytes[..];
             while let Some(event) = peer.client.receive(self.now, &mut input) {
