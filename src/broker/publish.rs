@@ -359,7 +359,9 @@ impl Broker {
                 continue;
             };
             let qos = message.qos().min(member.options.qos);
-            let copy = with_identifiers(message.with_qos(qos), member.identifier.as_slice());
+            let retain = message.retain() && member.options.retain_as_published;
+            let copy = message.with_qos(qos).with_retain(retain);
+            let copy = with_identifiers(copy, member.identifier.as_slice());
             self.deliver(member.id.get(), now, copy, Some(group));
         }
     }
