@@ -315,3 +315,34 @@ fn bridges_hear_of_the_end_of_a_subscription_however_it_comes() {
         assert!(net.broker.poll_event().is_none(), "{end}");
     }
 }
+
+/// Who bridges knows behind a restart what is of use here, and a bound that has become lower holds for what is there.
+#[test]
+fn a_broker_comes_back_with_what_its_caller_has_to_know() {
+    let options = BrokerOptions::new().with_seed(7).with_records(true);
+    let mut net = Net::new(options.clone());
+    for name in ["ada", "bob"] {
+        let (raw, _) = Raw::connect(&mut net, &lasting(Version::V5, name));
+        for filter in ["a/+", "$share/g/a/+"] {
+            raw.subscribe(&mut net, filter, QOS[1]);
+        }
+        raw.leave(&mut net);
+    }
+    let shorter = options.with_maximum_session_expiry(60);
+    let shorter = shorter.with_bridge_events(true).with_session_events(true);
+    let records = net.records.clone();
+    let mut broker = Broker::restore(net.now, shorter, records).unwrap();
+    let mut told: Vec<String> = std::iter::from_fn(|| broker.poll_event())
+        .map(|event| match event {
+            BrokerEvent::FirstSubscription { filter } => filter.as_str().to_owned(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    told.sort();
+    assert_eq!(told, ["$share/g/a/+", "a/+"]);
+    net.broker = broker;
+    net.advance(59 * SECOND);
+    assert_eq!(net.broker.counters().sessions, 2);
+    net.advance(SECOND);
+    assert_eq!(net.broker.counters().sessions, 0);
+}

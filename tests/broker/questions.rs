@@ -6,6 +6,7 @@ use std::rc::Rc;
 use sansio_mqtt::*;
 
 use crate::net::{Net, message};
+use crate::raw::{Raw, id, publish};
 use crate::{SECOND, VERSIONS};
 
 /// Who answers: yes to everything at once, or later.
@@ -289,6 +290,55 @@ fn late_answer(kind: Kind, version: Version, end: End) {
     } else {
         assert_eq!(case.answer(kind, true).unwrap_err().token, None, "{what}");
         assert_eq!(case.net.broker.counters().connections, 0, "{what}");
+    }
+}
+
+/// MQTT-3.1.4-6 of 5.0, MQTT-3.1.4-5 of 3.1.1: what comes behind CONNECT waits for its answer, and is dropped with a refusal.
+#[test]
+fn what_comes_behind_connect_waits_for_its_answer() {
+    for version in VERSIONS {
+        for allow in [true, false] {
+            let (mut net, desk) = desk(BrokerOptions::new());
+            let watch = net.join(Version::V5, "watch");
+            net.subscribe(watch, &[Subscription::new("a", QoS::AtLeastOnce)]);
+            desk.holds.set(true);
+            let (ada, mut bytes) = (Raw::new(&mut net, version), Vec::new());
+            let connect = Connect::new(version, "ada");
+            let filters = [Subscription::new("a", QoS::AtLeastOnce)];
+            for packet in [
+                Packet::from(connect),
+                Subscribe::new(id(1), &filters[..]).into(),
+                publish("a", "x", QoS::AtMostOnce).into(),
+            ] {
+                packet.encode(version, &mut bytes).unwrap();
+            }
+            let (mut input, now) = (&bytes[..], net.now);
+            let question = net.broker.receive(ada.id, now, &mut input);
+            let Some(Question::Connect { token, .. }) = question else {
+                panic!("{question:?}");
+            };
+            assert_eq!(input.len(), bytes.len() - connect.encoded_len());
+            let before = input.len();
+            assert!(net.broker.receive(ada.id, now, &mut input).is_none());
+            assert_eq!(input.len(), before);
+            desk.holds.set(false);
+            let refused = Connack::new(ReasonCode::NotAuthorized);
+            match allow {
+                true => net.broker.accept(token, now, &Admission::default()),
+                false => net.broker.refuse(token, now, &refused),
+            }
+            .unwrap();
+            let said = ada.send_bytes(&mut net, input);
+            let refused = match version {
+                Version::V5 => "CONNACK 87",
+                _ => "CONNACK 05",
+            };
+            match allow {
+                true => assert_eq!(said, ["CONNACK 00", "SUBACK 01", "PUBLISH a x q0 r0"]),
+                false => assert_eq!(said, [refused, "closed"]),
+            }
+            assert_eq!(net.texts(watch).len(), usize::from(allow));
+        }
     }
 }
 

@@ -279,9 +279,39 @@ impl World {
                 moved |= self.exchange(at);
             }
             if !moved {
-                return;
+                return self.check();
             }
         }
+    }
+
+    /// What the counters say against what can be seen.
+    fn check(&self) {
+        let broker = &self.broker;
+        let names = || broker.client_ids();
+        let all = TopicFilter::new(Version::V5, "#").unwrap();
+        let (mut kept, mut bytes) = (0, 0);
+        broker.retained(&all, |message, _, _| {
+            kept += 1;
+            bytes += message.topic().len() + message.payload().len();
+        });
+        let is_there = |name: &&str| broker.connection(name).is_some();
+        let subscriptions = names().map(|name| broker.subscriptions(name).count());
+        let counters = broker.counters();
+        let seen = (
+            self.links.iter().flatten().count(),
+            names().filter(is_there).count(),
+            names().count(),
+            subscriptions.sum::<usize>(),
+            (kept, bytes),
+        );
+        let counted = (
+            counters.connections,
+            counters.connected,
+            counters.sessions,
+            counters.subscriptions,
+            (counters.retained_messages, counters.retained_bytes),
+        );
+        assert_eq!(counted, seen);
     }
 
     fn exchange(&mut self, at: usize) -> bool {
