@@ -16,6 +16,7 @@ mod retained;
 mod sessions;
 mod shutdown;
 mod slow;
+mod subscriptions;
 mod sys;
 mod verdicts;
 mod wills;
