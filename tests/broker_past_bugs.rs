@@ -377,3 +377,30 @@ fn a_connection_is_finished_when_what_it_says_last_may_leave() {
     assert_eq!(out, b"\x90\x04\0\x01\0\0\xe0\x01\x82");
     assert!(broker.is_finished(id));
 }
+
+/// A message whose payload comes apart would wait for it in each connection, and all else behind it.
+#[test]
+fn a_message_with_a_streamed_payload_goes_to_nobody() {
+    let mut net = Net::new(BrokerOptions::new().with_ask_publish(true));
+    net.answers = Box::new(|broker, now, question| {
+        if let Question::Publish { message, token } = question {
+            let streamed = Message::with_streamed_payload("a", 10).unwrap();
+            let verdict = Verdict::Rewrite(streamed);
+            let error = broker.answer_publish(token, now, verdict).unwrap_err();
+            assert_eq!(error.reason, AnswerErrorReason::StreamedPayload);
+            let verdict = Verdict::Rewrite(message);
+            let answer = broker.answer_publish(error.token.unwrap(), now, verdict);
+            answer.unwrap();
+        }
+    });
+    let bob = net.join(Version::V5, "bob");
+    net.subscribe(bob, &[Subscription::new("a", QoS::AtLeastOnce)]);
+    let kept = retained("a", "kept", QoS::AtMostOnce);
+    assert_eq!(net.broker.publish(net.now, &kept), 1);
+    let streamed = Message::with_streamed_payload("a", 10).unwrap();
+    let streamed = streamed.with_retain(true);
+    assert_eq!(net.broker.publish(net.now, &streamed), 0);
+    net.publish(bob, message("a", "x", QoS::AtLeastOnce));
+    assert_eq!(net.texts(bob), ["kept", "x"]);
+    assert_eq!(net.broker.counters().retained_messages, 1);
+}

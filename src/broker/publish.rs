@@ -57,8 +57,8 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// The question is of another kind or not open any more, or the reason code is not one of 0x80 and above that PUBACK
-    /// can have.
+    /// The question is of another kind or not open any more, the reason code is not one of 0x80 and above that PUBACK
+    /// can have, or the message in its place has a [streamed payload](Message::with_streamed_payload).
     pub fn answer_publish(
         &mut self,
         token: QuestionToken,
@@ -69,6 +69,9 @@ impl Broker {
             if !reason.is_error() || !reason.allowed_in(PacketType::Puback, Some(Role::Server)) {
                 return Err(self.refuse_answer(token, AnswerErrorReason::ReasonCode(reason)));
             }
+        }
+        if matches!(&verdict, Verdict::Rewrite(message) if is_streamed(message)) {
+            return Err(self.refuse_answer(token, AnswerErrorReason::StreamedPayload));
         }
         let is_kind = |kind: &AskedKind| matches!(kind, AskedKind::Publish { .. });
         let slot = token.connection.slot;
@@ -146,8 +149,12 @@ impl Broker {
     }
 
     /// Publishes a message of the caller's: its own, or one that came from another broker. It goes to whoever has subscribed,
-    /// without any question, and is retained if it says so. Gives how many get it.
+    /// without any question, and is retained if it says so. Gives how many get it; one with a [streamed
+    /// payload](Message::with_streamed_payload) reaches nobody.
     pub fn publish(&mut self, now: Instant, message: &Message) -> usize {
+        if is_streamed(message) {
+            return 0;
+        }
         self.log.begin();
         let message = self.as_offered(message.clone());
         if message.retain() {
@@ -373,6 +380,11 @@ impl Client {
             self.shared.remove(&handle);
         }
     }
+}
+
+/// Nobody can supply the payload of such a message to all who get it, and behind its head nothing else leaves.
+fn is_streamed(message: &Message) -> bool {
+    message.streamed_payload_len().is_some()
 }
 
 /// At the lower QoS of both, with RETAIN only where that is wanted.
