@@ -476,3 +476,33 @@ fn a_session_goes_on_in_a_connection_with_other_bounds() {
     assert_eq!(said, ["CONNACK 00 present", "PUBLISH a short q1 r0"]);
     assert_eq!(net.broker.counters().messages_dropped, 2);
 }
+
+/// 5.0 §3.1.2.11.5: no more of them than the client takes, and none before 5.0.
+#[test]
+fn topic_aliases_of_the_broker_are_those_that_a_client_takes() {
+    let connection = V31.with_automatic_topic_aliases(2);
+    let mut net = Net::new(BrokerOptions::new().with_connection(connection));
+    let properties = [Property::TopicAliasMaximum(1)];
+    let connect = Connect {
+        properties: Properties::from(&properties),
+        ..Connect::new(Version::V5, "ada")
+    };
+    let (ada, _) = Raw::connect(&mut net, &connect);
+    let others = [Version::V311, Version::V5].map(|version| {
+        let raw = Raw::join(&mut net, version, &format!("b{version}"));
+        raw.subscribe(&mut net, "#", QoS::AtMostOnce);
+        raw
+    });
+    ada.subscribe(&mut net, "#", QoS::AtMostOnce);
+    for topic in ["a", "a", "b", "b", "a"] {
+        net.broker.publish(net.now, &message(topic, "x", QOS[0]));
+    }
+    let copy = |topic: &str| format!("PUBLISH {topic} x q0 r0");
+    // The alias stands for the topic that had it last.
+    let expected = ["a", "", "b", "", "a"].map(copy);
+    assert_eq!(ada.heard(&mut net), expected);
+    for raw in others {
+        let expected = ["a", "a", "b", "b", "a"].map(copy);
+        assert_eq!(raw.heard(&mut net), expected);
+    }
+}

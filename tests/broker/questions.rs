@@ -293,6 +293,26 @@ fn late_answer(kind: Kind, version: Version, end: End) {
     }
 }
 
+/// Ended, and not forgotten yet: its last bytes are on their way.
+#[test]
+fn an_answer_about_a_connection_that_has_just_ended_does_nothing() {
+    for kind in KINDS {
+        for version in VERSIONS {
+            for allow in [true, false] {
+                let mut case = Case::new(kind, version);
+                let id = case.net.peers[case.ada].id;
+                let disconnect = Disconnect::new(ReasonCode::AdministrativeAction);
+                case.net.broker.disconnect(id, case.net.now, &disconnect);
+                let error = case.answer(kind, allow).unwrap_err();
+                assert_eq!(error.reason, AnswerErrorReason::Stale, "{kind:?}");
+                assert_eq!(error.token, None, "{kind:?}");
+                case.bob_goes_on();
+                assert!(case.net.broker.session("ada").is_none());
+            }
+        }
+    }
+}
+
 /// MQTT-3.1.4-6 of 5.0, MQTT-3.1.4-5 of 3.1.1: what comes behind CONNECT waits for its answer, and is dropped with a refusal.
 #[test]
 fn what_comes_behind_connect_waits_for_its_answer() {

@@ -135,3 +135,27 @@ fn a_search_for_nothing_goes_on_call_by_call() {
     }
     assert!(calls > 10, "{calls}");
 }
+
+/// More subscriptions at once than the broker searches for: what comes behind waits, and each is served.
+#[test]
+fn many_subscriptions_at_once_each_bring_what_is_retained() {
+    for version in VERSIONS {
+        let mut net = net();
+        let ada = net.join(version, "ada");
+        for at in 0..200 {
+            let kept = retained(&format!("a/{at}"), "x", QoS::AtLeastOnce);
+            net.broker.publish(net.now, &kept);
+        }
+        for at in 0..200 {
+            let filter = format!("a/{at}");
+            let filters = [Subscription::new(&filter, QoS::AtLeastOnce)];
+            let client = &mut net.peers[ada].client;
+            client.subscribe(&filters, Properties::EMPTY).unwrap();
+        }
+        net.run();
+        assert_eq!(net.peers[ada].subacks.len(), 200, "{version}");
+        let got: Vec<String> = net.take(ada).into_iter().map(|one| one.0).collect();
+        let expected: Vec<String> = (0..200).map(|at| format!("a/{at}")).collect();
+        assert_eq!(got, expected, "{version}");
+    }
+}

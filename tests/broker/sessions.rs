@@ -3,6 +3,7 @@
 use sansio_mqtt::*;
 
 use crate::net::{QOS, message, retained};
+use crate::raw::{Raw, id, publish};
 use crate::{SECOND, VERSIONS, lasting, net};
 
 #[test]
@@ -139,4 +140,112 @@ fn clients_without_a_name_get_one_that_others_cannot_guess() {
     let expected = format!("AssignedClientIdentifier({:?})", names[1]);
     assert!(told.contains(&expected), "{told:?}");
     assert!(net.peers[0].connack.as_ref().unwrap().2.is_empty());
+}
+
+/// Whoever has the next name already keeps it.
+#[test]
+fn an_assigned_name_is_nobody_elses() {
+    let mut first = net();
+    let ada = first.join(Version::V311, "");
+    let name = first.broker.client_id(first.peers[ada].id).unwrap();
+    let name = name.to_owned();
+    // The same seed, and somebody who knew.
+    let mut net = net();
+    let bob = net.join(Version::V5, &name);
+    let ada = net.join(Version::V311, "");
+    assert_eq!(net.peers[bob].disconnect, None);
+    let other = net.broker.client_id(net.peers[ada].id).unwrap();
+    assert_ne!(other, name);
+}
+
+/// What comes on a connection that another one has taken the place of is not looked at.
+#[test]
+fn a_connection_that_was_taken_over_has_no_say() {
+    for version in VERSIONS {
+        let mut net = net();
+        let watch = Raw::join(&mut net, Version::V5, "watch");
+        watch.subscribe(&mut net, "#", QoS::AtMostOnce);
+        let (old, _) = Raw::connect(&mut net, &lasting(version, "ada"));
+        let (new, said) = Raw::connect(&mut net, &lasting(version, "ada"));
+        assert_eq!(said, ["CONNACK 00 present"], "{version}");
+        let mut bytes = Vec::new();
+        let filters = [Subscription::new("a", QoS::AtLeastOnce)];
+        for packet in [
+            Packet::from(publish("a", "x", QoS::AtLeastOnce)),
+            Subscribe::new(id(2), &filters[..]).into(),
+            Disconnect::new(ReasonCode::Success).into(),
+        ] {
+            packet.encode(version, &mut bytes).unwrap();
+        }
+        let mut input = &bytes[..];
+        assert!(net.broker.receive(old.id, net.now, &mut input).is_none());
+        assert!(input.is_empty(), "{version}");
+        let said = old.heard(&mut net);
+        match version {
+            Version::V5 => assert_eq!(said, ["DISCONNECT 8e", "closed"]),
+            _ => assert_eq!(said, ["closed"]),
+        }
+        assert_eq!(watch.heard(&mut net), [""; 0], "{version}");
+        assert_eq!(new.send(&mut net, &[Packet::Pingreq]), ["PINGRESP"]);
+        assert_eq!(net.broker.counters().subscriptions, 1, "{version}");
+    }
+}
+
+/// MQTT-4.3.3-10 of 5.0, MQTT-4.3.3-2 of 3.1.1: the identifiers of QoS 2 are those of the session, and go with it.
+#[test]
+fn what_was_received_is_known_as_long_as_the_session_lasts() {
+    for version in VERSIONS {
+        for is_clean in [false, true] {
+            let what = format!("{version} {is_clean}");
+            let mut net = net();
+            let watch = Raw::join(&mut net, Version::V5, "watch");
+            watch.subscribe(&mut net, "a", QoS::AtMostOnce);
+            let (ada, _) = Raw::connect(&mut net, &lasting(version, "ada"));
+            let packet = publish("a", "x", QoS::ExactlyOnce);
+            assert_eq!(ada.publish(&mut net, packet), ["PUBREC 00"], "{what}");
+            let again = match is_clean {
+                true => Connect::new(version, "ada"),
+                false => lasting(version, "ada"),
+            };
+            let (ada, _) = Raw::connect(&mut net, &again);
+            let packet = Publish {
+                dup: !is_clean,
+                ..packet
+            };
+            assert_eq!(ada.publish(&mut net, packet), ["PUBREC 00"], "{what}");
+            let said = ada.send(&mut net, &[Packet::Pubrel(Ack::new(id(1)))]);
+            assert_eq!(said, ["PUBCOMP 00"], "{what}");
+            let copies = if is_clean { 2 } else { 1 };
+            assert_eq!(watch.heard(&mut net).len(), copies, "{what}");
+        }
+    }
+}
+
+/// 5.0 §3.14.2.2.2: a session that was to end with its connection cannot be kept with DISCONNECT; that is none, so the will
+/// is due.
+#[test]
+fn disconnect_does_not_make_a_session_that_was_none() {
+    let mut net = net();
+    let watch = Raw::join(&mut net, Version::V5, "watch");
+    watch.subscribe(&mut net, "will", QoS::AtMostOnce);
+    let connect = Connect {
+        will: Some(Will {
+            topic: "will",
+            payload: b"gone",
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: Properties::EMPTY,
+        }),
+        ..Connect::new(Version::V5, "ada")
+    };
+    let (ada, _) = Raw::connect(&mut net, &connect);
+    let expiry = [Property::SessionExpiryInterval(10)];
+    let disconnect = Disconnect {
+        properties: Properties::from(&expiry),
+        ..Disconnect::new(ReasonCode::Success)
+    };
+    let said = ada.send(&mut net, &[disconnect.into()]);
+    assert_eq!(said, ["DISCONNECT 82", "closed"]);
+    assert_eq!(watch.heard(&mut net), ["PUBLISH will gone q0 r0"]);
+    assert!(net.broker.session("ada").is_none());
 }
