@@ -11,6 +11,7 @@ mod messages;
 mod net;
 mod questions;
 mod raw;
+mod records;
 mod replay;
 mod retained;
 mod sessions;

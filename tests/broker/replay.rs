@@ -11,7 +11,7 @@ use crate::net::message;
 use crate::raw::id;
 
 /// A call, by numbers.
-type Step = [u8; 4];
+pub(crate) type Step = [u8; 4];
 
 const NAMES: [&str; 5] = ["ada", "bob", "eve", "joe", "zoe"];
 const TOPICS: [&str; 4] = ["t/0", "t/1", "t/2", "u/0"];
@@ -33,7 +33,7 @@ struct Link {
     is_lazy: bool,
 }
 
-struct World {
+pub(crate) struct World {
     now: Instant,
     broker: Broker,
     options: BrokerOptions,
@@ -41,7 +41,7 @@ struct World {
     /// How many of the filters are used: Shared Subscriptions are the last.
     filters: usize,
     published: u32,
-    records: Vec<BrokerRecord>,
+    pub(crate) records: Vec<BrokerRecord>,
     /// Everything that came out: bytes, events, records.
     log: Vec<u8>,
     /// What clients read, for each step.
@@ -49,7 +49,7 @@ struct World {
 }
 
 impl World {
-    fn new(has_records: bool, filters: usize) -> Self {
+    pub(crate) fn new(has_records: bool, filters: usize) -> Self {
         let options = BrokerOptions::new()
             .with_seed(7)
             .with_connection(V31)
@@ -71,7 +71,7 @@ impl World {
         }
     }
 
-    fn run(&mut self, steps: &[Step]) {
+    pub(crate) fn run(&mut self, steps: &[Step]) {
         for step in steps {
             self.heard.push(Vec::new());
             self.step(*step);
@@ -384,13 +384,14 @@ impl World {
         self.store();
     }
 
-    /// The machine fails.
-    fn crash(&mut self, records: Vec<BrokerRecord>) {
+    /// The machine fails, and its store has kept these.
+    pub(crate) fn restore(&mut self, records: &[BrokerRecord]) -> Result<(), RestoreError> {
         self.links = Default::default();
-        let records = through_bytes(&records);
-        self.broker = Broker::restore(self.now, self.options.clone(), records).unwrap();
+        let records = through_bytes(records);
+        self.broker = Broker::restore(self.now, self.options.clone(), records)?;
         self.tick();
         self.store();
+        Ok(())
     }
 
     /// What was heard in each step, in no order: that of what is retained is none to rely on.
@@ -423,13 +424,13 @@ impl Write for StringOf<'_> {
     }
 }
 
-fn steps(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(any::<Step>(), length)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 256,
+        cases: 128,
         failure_persistence: None,
         max_shrink_iters: 100_000,
         ..ProptestConfig::default()
@@ -479,7 +480,7 @@ proptest! {
                 true => snapshot,
                 false => std::mem::take(&mut world.records),
             };
-            world.crash(records);
+            world.restore(&records).unwrap();
             world.run(after);
             let heard = world.sorted();
             let differs = heard.iter().zip(&expected).position(|(one, other)| one != other);

@@ -2,6 +2,7 @@
 
 use sansio_mqtt::*;
 
+use crate::net::Net;
 use crate::net::{QOS, message, retained};
 use crate::raw::{Raw, id, publish};
 use crate::{SECOND, VERSIONS, lasting, net};
@@ -248,4 +249,36 @@ fn disconnect_does_not_make_a_session_that_was_none() {
     assert_eq!(said, ["DISCONNECT 82", "closed"]);
     assert_eq!(watch.heard(&mut net), ["PUBLISH will gone q0 r0"]);
     assert!(net.broker.session("ada").is_none());
+}
+
+/// The time that a client was away before a restart counts, and what the machine was off, too.
+#[test]
+fn the_time_of_a_session_goes_on_through_a_restart() {
+    for is_early in [true, false] {
+        let mut net = Net::new(BrokerOptions::new().with_records(true));
+        let expiry = [Property::SessionExpiryInterval(10)];
+        let connect = Connect {
+            clean_start: false,
+            properties: Properties::from(&expiry),
+            ..Connect::new(Version::V5, "ada")
+        };
+        let (ada, _) = Raw::connect(&mut net, &connect);
+        ada.subscribe(&mut net, "a", QoS::AtLeastOnce);
+        ada.leave(&mut net);
+        net.advance(4 * SECOND);
+        net.restart();
+        net.advance(3 * SECOND);
+        // Off.
+        net.now = net.now + 2 * SECOND;
+        net.restart();
+        if !is_early {
+            net.advance(SECOND);
+        }
+        let (_, said) = Raw::connect(&mut net, &connect);
+        let expected = match is_early {
+            true => "CONNACK 00 present",
+            false => "CONNACK 00",
+        };
+        assert_eq!(said, [expected]);
+    }
 }
