@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::connecting::Connecting;
 use super::log::Held;
 use super::{Broker, BrokerEvent, Client, Question, QuestionToken, Timer};
-use crate::connection::{AckToken, Closed, RequestToken};
+use crate::connection::{AckToken, Closed, RequestError, RequestToken};
 use crate::message::Message;
 use crate::options::Options;
 use crate::packet::{Disconnect, SubscriptionOptions};
@@ -326,7 +326,8 @@ impl Broker {
 
     /// Ends a connection, with DISCONNECT where the client is one of 5.0: 0x98 (Administrative action), say, or 0x9C (Use
     /// another server) with a Server Reference. One that is not accepted yet is refused with the same reason if CONNACK can
-    /// have it. Without effect on one that has ended.
+    /// have it. What cannot be said so is said with 0x98, or 0x88 (Server unavailable) in CONNACK. Without effect on one
+    /// that has ended.
     pub fn disconnect(&mut self, id: ConnectionId, now: Instant, disconnect: &Disconnect<'_>) {
         self.log.begin();
         if self.get(id).is_some() {
@@ -340,7 +341,14 @@ impl Broker {
             return;
         };
         let machine = &mut connection.machine;
-        if machine.disconnect(now, disconnect).is_err() {
+        let told = match machine.disconnect(now, disconnect) {
+            // It ends all the same, with what can be said.
+            Err(error) if error != RequestError::NotOpen => {
+                machine.disconnect(now, &Disconnect::new(ReasonCode::AdministrativeAction))
+            }
+            told => told,
+        };
+        if told.is_err() {
             let _ = machine.refuse(now, &super::connecting::refusal(disconnect));
             // Without effect where that has closed it.
             machine.receive_eof(now);

@@ -2,8 +2,7 @@
 
 use sansio_mqtt::*;
 
-use crate::net::Net;
-use crate::net::{QOS, message, retained};
+use crate::net::{Net, QOS, message, retained};
 use crate::raw::{Raw, id, publish};
 use crate::{SECOND, VERSIONS, lasting, net};
 
