@@ -234,3 +234,26 @@ fn what_a_member_refuses_goes_to_nobody() {
     ada.leave(&mut net);
     assert_eq!(bob.heard(&mut net), ["PUBLISH a 2 q1 r0"]);
 }
+
+/// A member that is away and would get it at QoS 0 would not get it at all.
+#[test]
+fn a_member_that_keeps_nothing_is_not_asked_while_it_is_away() {
+    let mut net = net();
+    let members = [("ada", QoS::AtMostOnce), ("bob", QoS::AtLeastOnce)].map(|(name, qos)| {
+        let (raw, _) = Raw::connect(&mut net, &lasting(Version::V5, name));
+        raw.subscribe(&mut net, "$share/g/a", qos);
+        raw
+    });
+    for member in members {
+        member.leave(&mut net);
+    }
+    for text in ["1", "2", "3"] {
+        let message = message("a", text, QoS::ExactlyOnce);
+        assert_eq!(net.broker.publish(net.now, &message), 1);
+    }
+    let (_, said) = Raw::connect(&mut net, &lasting(Version::V5, "ada"));
+    assert_eq!(said.len(), 1);
+    let (_, said) = Raw::connect(&mut net, &lasting(Version::V5, "bob"));
+    let expected = ["1", "2", "3"].map(|text| format!("PUBLISH a {text} q1 r0"));
+    assert_eq!(said[1..], expected);
+}

@@ -159,3 +159,43 @@ fn many_subscriptions_at_once_each_bring_what_is_retained() {
         assert_eq!(got, expected, "{version}");
     }
 }
+
+/// What an earlier SUBSCRIBE has still to bring is not brought any more (MQTT-3.10.4-2 of 5.0), be it undone by the client or
+/// by the caller.
+#[test]
+fn an_unsubscribe_ends_what_is_still_to_come() {
+    for by_client in [true, false] {
+        let mut net = net();
+        for at in 0..200 {
+            let kept = retained(&format!("a/{at}"), "x", QoS::AtLeastOnce);
+            net.broker.publish(net.now, &kept);
+        }
+        let slow = Options::new().with_receive_maximum(1);
+        let connect = Connect::new(Version::V5, "ada");
+        let ada = net.open(&connect, Session::established(), slow);
+        net.run();
+        net.peers[ada].is_deaf = true;
+        let filters = [Subscription::new("a/+", QoS::AtLeastOnce)];
+        let client = &mut net.peers[ada].client;
+        client.subscribe(&filters, Properties::EMPTY).unwrap();
+        net.run();
+        let client = &mut net.peers[ada].client;
+        match by_client {
+            true => drop(client.unsubscribe(&["a/+"], Properties::EMPTY).unwrap()),
+            false => {
+                let filter = TopicFilter::new(Version::V5, "a/+").unwrap();
+                assert!(net.broker.unsubscribe("ada", &filter));
+            }
+        }
+        net.run();
+        net.peers[ada].is_deaf = false;
+        net.run();
+        // One was sent, and a few waited behind it.
+        let got = net.take(ada).len();
+        assert!((1..100).contains(&got), "{got}");
+        net.broker
+            .publish(net.now, &retained("a/b", "x", QoS::AtLeastOnce));
+        net.run();
+        assert_eq!(net.take(ada), []);
+    }
+}
