@@ -160,6 +160,7 @@ pub struct Broker {
     names: BTreeMap<Arc<str>, u32>,
     index: SubscriptionIndex,
     retained: RetainedStore<Kept>,
+    retained_changes: u64,
     ready: VecDeque<ConnectionId>,
     /// Connections that have ended and are not taken apart yet.
     closing: Vec<u32>,
@@ -228,6 +229,7 @@ impl Broker {
         Self {
             index: SubscriptionIndex::new(options.index),
             retained: RetainedStore::new(options.retained, Kept::size),
+            retained_changes: 0,
             connections: Slab::new(),
             clients: Slab::new(),
             names: BTreeMap::new(),

@@ -32,8 +32,10 @@ pub(super) struct Search {
     options: SubscriptionOptions,
     identifier: Option<u32>,
     cursor: SearchCursor,
-    /// Topics that are found, and of which nothing is in the queue yet.
-    found: VecDeque<TopicName<'static>>,
+    /// Found, and not in the queue yet, with the time at which each expires.
+    found: VecDeque<(Message, Option<Instant>)>,
+    /// How often the store had changed when they were found.
+    found_at: u64,
 }
 
 /// Messages wait for a client up to which more of what is retained is put behind them.
@@ -65,6 +67,7 @@ impl Broker {
             expires,
         };
         let record = self.log.is_on.then(|| kept.record());
+        self.retained_changes += 1;
         match self.retained.insert(&topic, kept, expires) {
             Ok(_) => {
                 if let Some(record) = record {
@@ -86,6 +89,7 @@ impl Broker {
     }
 
     fn clear(&mut self, topic: &TopicName<'_>) {
+        self.retained_changes += 1;
         if self.retained.remove(topic).is_some() {
             let topic = || topic.clone().into_owned();
             self.log.add(|| BrokerRecord::Cleared { topic: topic() });
@@ -124,6 +128,7 @@ impl Broker {
                     identifier,
                     cursor: SearchCursor::new(),
                     found: VecDeque::new(),
+                    found_at: 0,
                 });
             }
         }
@@ -136,6 +141,7 @@ impl Broker {
             connections,
             clients,
             retained,
+            retained_changes,
             ..
         } = self;
         let Some(connection) = connections.get_mut(slot) else {
@@ -153,28 +159,36 @@ impl Broker {
                 filter,
                 cursor,
                 found,
+                found_at,
                 ..
             } = search;
+            *found_at = *retained_changes;
             let mut steps = 0;
             // A step gives at most one topic.
             while steps < STEPS && found.len() < SOME && !cursor.is_done() {
                 steps += SOME;
                 retained.search_some(filter, cursor, SOME, |one| {
-                    found.push_back(one.topic());
+                    found.push_back((one.value().message.clone(), one.expires()));
                 });
             }
         }
         let mut undeliverable = alloc::vec::Vec::new();
         let mut goes_on = true;
-        while let Some(topic) = search.found.pop_front() {
+        while let Some((found, expires)) = search.found.pop_front() {
             if connection.machine.session().queued() >= FEW {
-                search.found.push_front(topic);
+                search.found.push_front((found, expires));
                 goes_on = false;
                 break;
             }
             // What was there when it was found would come behind what was published since.
-            let kept = retained.get(&topic);
-            let Some(message) = kept.and_then(|kept| rest(&kept.message, kept.expires, now)) else {
+            let message = match search.found_at == *retained_changes {
+                true => rest(&found, expires, now),
+                false => {
+                    let kept = retained.get(&found.topic_name());
+                    kept.and_then(|kept| rest(&kept.message, kept.expires, now))
+                }
+            };
+            let Some(message) = message else {
                 continue;
             };
             let qos = message.qos().min(search.options.qos);
@@ -189,7 +203,7 @@ impl Broker {
             match error.reason {
                 // It will fit later.
                 PublishErrorReason::QueueFull if !is_idle => {
-                    search.found.push_front(topic);
+                    search.found.push_front((found, expires));
                     goes_on = false;
                     break;
                 }

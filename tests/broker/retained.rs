@@ -199,3 +199,19 @@ fn an_unsubscribe_ends_what_is_still_to_come() {
         assert_eq!(net.take(ada), []);
     }
 }
+
+/// At once or never (5.0 §3.3.2.3.3): whoever is there gets it, and it is not retained, but takes the place of what was.
+#[test]
+fn what_lives_no_time_is_not_retained() {
+    let mut net = net();
+    let ada = net.join(Version::V5, "ada");
+    net.subscribe(ada, &[Subscription::new("a", QoS::AtLeastOnce)]);
+    net.publish(ada, retained("a", "old", QoS::AtLeastOnce));
+    let now = retained("a", "now", QoS::AtLeastOnce).with_message_expiry_interval(Some(0));
+    net.publish(ada, now);
+    assert_eq!(net.texts(ada), ["old", "now"]);
+    assert_eq!(net.broker.counters().retained_messages, 0);
+    let late = net.join(Version::V5, "late");
+    net.subscribe(late, &[Subscription::new("a", QoS::AtLeastOnce)]);
+    assert_eq!(net.take(late), []);
+}
