@@ -428,6 +428,15 @@ impl ServerConnection {
         self.core.heard(now);
     }
 
+    /// Puts a message into the session of a connection that has ended.
+    pub(crate) fn enqueue(
+        &mut self,
+        now: Instant,
+        message: Message,
+    ) -> Result<PublishHandle, PublishError> {
+        self.core.session.enqueue(now, message, &self.core.options)
+    }
+
     /// As [`receive`](Self::receive) would report it.
     pub(crate) fn take_dropped(&mut self) -> Option<Dropped> {
         self.core.take_dropped()

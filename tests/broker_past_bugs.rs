@@ -6,7 +6,7 @@ mod net;
 
 use std::time::Duration;
 
-use net::{Net, retained};
+use net::{Net, QOS, message, retained};
 use sansio_mqtt::*;
 
 /// A message that a new subscription finds waits in the session while SUBACK waits for its record: a snapshot made then has
@@ -97,4 +97,310 @@ fn input_of_a_connection_that_has_ended_is_discarded_while_events_wait() {
     assert!(net.broker.receive(id, net.now, &mut input).is_none());
     assert!(input.is_empty());
     assert!(net.broker.poll_event().is_some());
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lasting<'a>(name: &'a str, properties: &'a [Property<'a>]) -> Connect<'a> {
+    Connect {
+        clean_start: false,
+        properties: Properties::from(properties),
+        ..Connect::new(Version::V5, name)
+    }
+}
+
+const FOR_EVER: &[Property<'static>] = &[Property::SessionExpiryInterval(u32::MAX)];
+
+fn will(qos: QoS, properties: Properties<'_>) -> Option<Will<'_>> {
+    Some(Will {
+        topic: "will",
+        payload: b"gone",
+        qos,
+        retain: false,
+        properties,
+    })
+}
+
+/// A Will Delay Interval that has passed is over, also if its client is back before anybody has looked at the clock.
+#[test]
+fn a_client_that_is_back_too_late_does_not_take_its_will_back() {
+    let mut net = Net::new(BrokerOptions::new());
+    let watch = net.join(Version::V5, "watch");
+    net.subscribe(watch, &[Subscription::new("will", QoS::AtLeastOnce)]);
+    let delay = [Property::WillDelayInterval(20)];
+    let connect = Connect {
+        will: will(QoS::AtLeastOnce, Properties::from(&delay)),
+        ..lasting("ada", FOR_EVER)
+    };
+    let ada = net.join_with(&connect);
+    net.cut(ada);
+    net.now = net.now + 20 * SECOND;
+    let ada = net.join_with(&connect);
+    assert!(net.peers[ada].connack.as_ref().unwrap().1);
+    assert_eq!(net.texts(watch), ["gone"]);
+    // That of the new connection is another one.
+    net.cut(ada);
+    net.advance(20 * SECOND);
+    assert_eq!(net.texts(watch), ["gone"]);
+}
+
+/// Who is refused ends no connection and no session, be they of its own name (5.0 §3.1.4).
+#[test]
+fn a_client_that_is_refused_takes_nothing_over() {
+    let mut net = Net::new(BrokerOptions::new().with_maximum_qos(QoS::AtMostOnce));
+    let ada = net.join_with(&lasting("ada", FOR_EVER));
+    net.subscribe(ada, &[Subscription::new("a", QoS::AtLeastOnce)]);
+    for clean_start in [false, true] {
+        let again = Connect {
+            clean_start,
+            will: will(QoS::AtLeastOnce, Properties::EMPTY),
+            ..lasting("ada", FOR_EVER)
+        };
+        let again = net.join_with(&again);
+        let connack = net.peers[again].connack.as_ref().map(|one| one.0);
+        assert_eq!(connack, Some(ReasonCode::QosNotSupported));
+        assert_eq!(net.peers[ada].disconnect, None);
+        net.publish(ada, message("a", "x", QoS::AtMostOnce));
+        assert_eq!(net.texts(ada), ["x"]);
+    }
+}
+
+/// CONNACK has said that the session ends with its connection: nothing of it was recorded, so DISCONNECT cannot keep it.
+#[test]
+fn a_session_that_was_granted_no_time_gets_none_with_disconnect() {
+    let mut net = Net::new(BrokerOptions::new().with_ask_connect(true));
+    net.answers = Box::new(|broker, now, question| match question {
+        Question::Connect { token, .. } => {
+            let none = [Property::SessionExpiryInterval(0)];
+            let admission = Admission {
+                properties: Properties::from(&none),
+                ..Admission::default()
+            };
+            broker.accept(token, now, &admission).unwrap();
+        }
+        other => panic!("{other:?}"),
+    });
+    let ada = net.join_with(&lasting("ada", FOR_EVER));
+    let longer = [Property::SessionExpiryInterval(100)];
+    let disconnect = Disconnect {
+        properties: Properties::from(&longer),
+        ..Disconnect::new(ReasonCode::Success)
+    };
+    net.leave_with(ada, &disconnect);
+    let ada = net.join_with(&lasting("ada", FOR_EVER));
+    assert!(!net.peers[ada].connack.as_ref().unwrap().1);
+}
+
+/// A client that is too slow is disconnected, and away from then on: in the same call, too.
+#[test]
+fn what_comes_behind_the_message_that_ended_a_connection_waits_in_the_session() {
+    let options = Options::new().with_maximum_kept_bytes(1_000);
+    let mut net = Net::new(BrokerOptions::new().with_connection(options));
+    let eve = net.join(Version::V5, "eve");
+    let ada = net.join_with(&lasting("ada", FOR_EVER));
+    net.subscribe(ada, &[Subscription::new("a", QoS::AtLeastOnce)]);
+    net.peers[ada].is_deaf = true;
+    net.publish(eve, message("a", &"1".repeat(900), QoS::AtLeastOnce));
+    for text in ["2".repeat(500), "3".to_owned()] {
+        let message = message("a", &text, QoS::AtLeastOnce);
+        net.peers[eve].client.publish(net.now, message).unwrap();
+    }
+    net.run();
+    assert!(net.broker.connection("ada").is_none());
+    let ada = net.rejoin(ada, &lasting("ada", FOR_EVER));
+    assert_eq!(net.texts(ada), ["1".repeat(900), "3".to_owned()]);
+    assert_eq!(net.broker.counters().messages_dropped, 1);
+}
+
+/// Nor does a member of a Shared Subscription get anything whose connection has just ended, while others are there.
+#[test]
+fn a_shared_message_does_not_go_to_a_connection_that_has_just_ended() {
+    let options = Options::new().with_maximum_kept_bytes(1_000);
+    let mut net = Net::new(BrokerOptions::new().with_connection(options));
+    let eve = net.join(Version::V5, "eve");
+    let (ada, bob) = (net.join(Version::V5, "ada"), net.join(Version::V5, "bob"));
+    for member in [ada, bob] {
+        net.subscribe(member, &[Subscription::new("$share/g/a", QOS[1])]);
+    }
+    net.subscribe(ada, &[Subscription::new("b", QoS::AtLeastOnce)]);
+    for (topic, text) in [
+        ("b", "x".repeat(1_100)),
+        ("a", "1".into()),
+        ("a", "2".into()),
+    ] {
+        let message = message(topic, &text, QoS::AtLeastOnce);
+        net.peers[eve].client.publish(net.now, message).unwrap();
+    }
+    net.run();
+    assert_eq!(net.peers[ada].disconnect, Some(ReasonCode::QuotaExceeded));
+    assert_eq!(net.texts(bob), ["1", "2"]);
+}
+
+/// A message that no member of a Shared Subscription has room for is lost as any other: it is counted and told, and
+/// older ones make room for it if they are to.
+#[test]
+fn a_shared_message_for_which_no_member_has_room_is_not_lost_in_silence() {
+    for policy in [QueuePolicy::Reject, QueuePolicy::DropOldest] {
+        let options = Options::new()
+            .with_maximum_kept_messages(2)
+            .with_queue_policy(policy);
+        let options = BrokerOptions::new().with_connection(options);
+        let mut net = Net::new(options.with_drop_events(true));
+        let ada = net.join_with(&lasting("ada", FOR_EVER));
+        net.subscribe(ada, &[Subscription::new("$share/g/a", QOS[1])]);
+        net.cut(ada);
+        let eve = net.join(Version::V5, "eve");
+        for text in ["1", "2", "3"] {
+            net.publish(eve, message("a", text, QoS::AtLeastOnce));
+        }
+        assert_eq!(net.broker.counters().messages_dropped, 1);
+        let event = net.broker.poll_event();
+        assert!(
+            matches!(event, Some(BrokerEvent::Dropped { .. })),
+            "{event:?}"
+        );
+        assert!(
+            net.peers[eve]
+                .acks
+                .iter()
+                .all(|&ack| ack == ReasonCode::Success)
+        );
+        let ada = net.rejoin(ada, &lasting("ada", FOR_EVER));
+        match policy {
+            QueuePolicy::Reject => assert_eq!(net.texts(ada), ["1", "2"]),
+            _ => assert_eq!(net.texts(ada), ["2", "3"]),
+        }
+    }
+}
+
+/// What a new subscription has found and could not be sent yet may change, or be taken back: a value that is older must not
+/// come behind a newer one.
+#[test]
+fn what_is_retained_when_its_turn_comes_is_sent() {
+    let mut net = Net::new(BrokerOptions::new());
+    for at in 0..60 {
+        let message = retained(&format!("r/{at}"), "old", QoS::AtLeastOnce);
+        net.broker.publish(net.now, &message);
+    }
+    let slow = Options::new().with_receive_maximum(1);
+    let bob = net.open(
+        &Connect::new(Version::V5, "bob"),
+        Session::established(),
+        slow,
+    );
+    net.run();
+    net.peers[bob].is_deaf = true;
+    let filters = [Subscription::new("r/#", QoS::AtLeastOnce)];
+    let client = &mut net.peers[bob].client;
+    client.subscribe(&filters, Properties::EMPTY).unwrap();
+    net.run();
+    for at in 0..60 {
+        let text = if at % 2 == 0 { "new" } else { "" };
+        let message = retained(&format!("r/{at}"), text, QoS::AtLeastOnce);
+        net.broker.publish(net.now, &message);
+    }
+    net.peers[bob].is_deaf = false;
+    net.run();
+    let mut last = std::collections::BTreeMap::new();
+    for (topic, text, ..) in net.take(bob) {
+        last.insert(topic, text);
+    }
+    assert_eq!(last.len(), 60);
+    for (topic, text) in last {
+        let at: usize = topic[2..].parse().unwrap();
+        assert_eq!(text, if at % 2 == 0 { "new" } else { "" }, "{topic}");
+    }
+}
+
+/// While a question about a client is open nothing is taken from it: its Keep Alive counts from the answer on.
+#[test]
+fn silence_during_a_question_is_not_counted() {
+    let mut net = Net::new(BrokerOptions::new().with_ask_publish(true));
+    let open = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let slot = std::sync::Arc::clone(&open);
+    net.answers = Box::new(move |_, _, question| match question {
+        Question::Publish { token, .. } => *slot.lock().unwrap() = Some(token),
+        other => panic!("{other:?}"),
+    });
+    let connect = Connect {
+        keep_alive: 10,
+        ..Connect::new(Version::V5, "ada")
+    };
+    let ada = net.join_with(&connect);
+    net.publish(ada, message("a", "x", QoS::AtLeastOnce));
+    // Its PINGREQ is with the driver.
+    net.now = net.now + 14 * SECOND;
+    let token = open.lock().unwrap().take().unwrap();
+    let answer = net.broker.answer_publish(token, net.now, Verdict::Allow);
+    answer.unwrap();
+    net.now = net.now + 2 * SECOND;
+    while net.broker.poll_timeout().is_some_and(|at| at <= net.now) {
+        net.broker.handle_timeout(net.now);
+    }
+    assert_eq!(net.broker.closed(net.peers[ada].id), None);
+    net.run();
+    assert_eq!(net.peers[ada].disconnect, None);
+}
+
+/// What a connection says last may wait for a record: a driver that closes it before has told nobody why.
+#[test]
+fn a_connection_is_finished_when_what_it_says_last_may_leave() {
+    let now = Instant::from_millis(1_000);
+    let mut broker = Broker::new(now, BrokerOptions::new().with_seed(7).with_records(true));
+    let mut bytes = Vec::new();
+    let connect = lasting("ada", FOR_EVER);
+    connect.encode(&mut bytes).unwrap();
+    let id = broker.connected(now);
+    let (mut records, mut out) = (Vec::new(), Vec::new());
+    assert!(broker.receive(id, now, &mut &bytes[..]).is_none());
+    let number = broker.take_records(&mut records);
+    broker.stored(number);
+    assert!(broker.poll_transmit(id, now, &mut out, usize::MAX) > 0);
+
+    // It subscribes, which is recorded, and sends CONNECT once more.
+    let filters = [Subscription::new("a", QoS::AtMostOnce)];
+    let packet_id = PacketId::new(1).unwrap();
+    let subscribe = Subscribe::new(packet_id, &filters[..]);
+    let mut input = Vec::new();
+    subscribe.encode(Version::V5, &mut input).unwrap();
+    input.extend(&bytes);
+    out.clear();
+    assert!(broker.receive(id, now, &mut &input[..]).is_none());
+    assert_eq!(broker.poll_transmit(id, now, &mut out, usize::MAX), 0);
+    assert!(broker.closed(id).is_some() && !broker.is_finished(id));
+    let number = broker.take_records(&mut records);
+    while broker.poll_ready().is_some() {}
+    broker.stored(number);
+    assert_eq!(broker.poll_ready(), Some(id));
+    broker.poll_transmit(id, now, &mut out, usize::MAX);
+    // SUBACK, and DISCONNECT with Protocol Error.
+    assert_eq!(out, b"\x90\x04\0\x01\0\0\xe0\x01\x82");
+    assert!(broker.is_finished(id));
+}
+
+/// A message whose payload comes apart would wait for it in each connection, and all else behind it.
+#[test]
+fn a_message_with_a_streamed_payload_goes_to_nobody() {
+    let mut net = Net::new(BrokerOptions::new().with_ask_publish(true));
+    net.answers = Box::new(|broker, now, question| {
+        if let Question::Publish { message, token } = question {
+            let streamed = Message::with_streamed_payload("a", 10).unwrap();
+            let verdict = Verdict::Rewrite(streamed);
+            let error = broker.answer_publish(token, now, verdict).unwrap_err();
+            assert_eq!(error.reason, AnswerErrorReason::StreamedPayload);
+            let verdict = Verdict::Rewrite(message);
+            let answer = broker.answer_publish(error.token.unwrap(), now, verdict);
+            answer.unwrap();
+        }
+    });
+    let bob = net.join(Version::V5, "bob");
+    net.subscribe(bob, &[Subscription::new("a", QoS::AtLeastOnce)]);
+    let kept = retained("a", "kept", QoS::AtMostOnce);
+    assert_eq!(net.broker.publish(net.now, &kept), 1);
+    let streamed = Message::with_streamed_payload("a", 10).unwrap();
+    let streamed = streamed.with_retain(true);
+    assert_eq!(net.broker.publish(net.now, &streamed), 0);
+    net.publish(bob, message("a", "x", QoS::AtLeastOnce));
+    assert_eq!(net.texts(bob), ["kept", "x"]);
+    assert_eq!(net.broker.counters().retained_messages, 1);
 }

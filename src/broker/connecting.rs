@@ -244,10 +244,8 @@ impl Broker {
         }
         let connection = self.connections.get_mut(token.connection.slot);
         let asked = connection.and_then(|connection| {
-            let machine = &mut connection.machine;
-            if machine.poll_timeout().is_some_and(|at| at <= now) {
-                machine.forgive_silence(now);
-            }
+            // Nothing was taken from it meanwhile.
+            connection.machine.forgive_silence(now);
             connection.asked.take()
         });
         match asked {
@@ -310,6 +308,19 @@ impl Broker {
             return Err(AnswerErrorReason::ReasonCode(ReasonCode::QuotaExceeded));
         }
         let properties = self.connack_properties(admission, connecting, &name);
+        let connack = Connack {
+            properties: Properties::from(&properties[..]),
+            ..Connack::new(ReasonCode::Success)
+        };
+        let expiry = self.session_expiry(admission, connecting);
+        let options = self.connection_options(admission.options.as_ref(), expiry > 0);
+        let away = admission.options.as_ref().map(|_| options.clone());
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return Err(AnswerErrorReason::Stale);
+        };
+        // Who cannot be accepted ends nobody's connection nor session (5.0 §3.1.4; 3.1.1 §3.1.4).
+        connection.machine.set_options(options);
+        connection.machine.check_accept(&connack)?;
         // The older connection ends first, so that its session is there to be resumed.
         let client = known.and_then(|number| self.clients.get(number));
         if let Some(older) = client.and_then(|client| client.connection) {
@@ -317,27 +328,24 @@ impl Broker {
             self.finish(older, now);
             known = self.names.get(&name).copied();
         }
-        let expired = known
-            .and_then(|number| self.clients.get(number)?.expires_at())
-            .is_some_and(|at| at <= now);
+        // What is due may not have been looked at yet.
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let client = known.and_then(|number| self.clients.get(number));
+        let (expired, will_due) = client.map_or((false, false), |client| {
+            (due(client.expires_at()), due(client.will_at()))
+        });
         if let (Some(number), true) = (known, connecting.clean_start || expired) {
             // It takes its delayed will along.
             self.remove_client(number, now);
             known = None;
+        } else if let (Some(number), true) = (known, will_due) {
+            self.publish_will(number, now);
         }
-        let expiry = self.session_expiry(admission, connecting);
-        let options = self.connection_options(admission.options.as_ref(), expiry > 0);
-        let away = admission.options.as_ref().map(|_| options.clone());
         let Some(connection) = self.connections.get_mut(slot) else {
             return Err(AnswerErrorReason::Stale);
         };
         let client = known.and_then(|number| self.clients.get_mut(number));
         let session = client.and_then(|client| client.session.take());
-        connection.machine.set_options(options);
-        let connack = Connack {
-            properties: Properties::from(&properties[..]),
-            ..Connack::new(ReasonCode::Success)
-        };
         let accepted = connection
             .machine
             .accept(now, session.map(|one| *one), &connack);
@@ -499,9 +507,12 @@ impl Broker {
         client.connection = None;
         client.session = Some(Box::new(session));
         let will_goes = !closed.will_due && client.will.take().is_some();
-        client.expiry = closed
-            .session_expiry_interval
-            .min(self.options.maximum_session_expiry);
+        // One that was to end with its connection does: CONNACK said so, and nothing of it is recorded.
+        if client.expiry > 0 {
+            client.expiry = closed
+                .session_expiry_interval
+                .min(self.options.maximum_session_expiry);
+        }
         if client.expiry == 0 {
             return self.remove_client(number, now);
         }
@@ -539,7 +550,8 @@ impl Broker {
         number: Option<u32>,
         now: Instant,
     ) {
-        if message.retain() && self.options.retain_available {
+        let message = self.as_offered(message);
+        if message.retain() {
             // Nobody is there to be told.
             let _ = self.retain(now, &message, Some(name));
         }

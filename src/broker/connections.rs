@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::connecting::Connecting;
 use super::log::Held;
 use super::{Broker, BrokerEvent, Client, Question, QuestionToken, Timer};
-use crate::connection::{AckToken, Closed, RequestToken};
+use crate::connection::{AckToken, Closed, RequestError, RequestToken};
 use crate::message::Message;
 use crate::options::Options;
 use crate::packet::{Disconnect, SubscriptionOptions};
@@ -339,7 +339,8 @@ impl Broker {
 
     /// Ends a connection, with DISCONNECT where the client is one of 5.0: 0x98 (Administrative action), say, or 0x9C (Use
     /// another server) with a Server Reference. One that is not accepted yet is refused with the same reason if CONNACK can
-    /// have it. Without effect on one that has ended.
+    /// have it. What cannot be said so is said with 0x98, or 0x88 (Server unavailable) in CONNACK. Without effect on one
+    /// that has ended.
     pub fn disconnect(&mut self, id: ConnectionId, now: Instant, disconnect: &Disconnect<'_>) {
         self.log.begin();
         if self.get(id).is_some() {
@@ -353,7 +354,14 @@ impl Broker {
             return;
         };
         let machine = &mut connection.machine;
-        if machine.disconnect(now, disconnect).is_err() {
+        let told = match machine.disconnect(now, disconnect) {
+            // It ends all the same, with what can be said.
+            Err(error) if error != RequestError::NotOpen => {
+                machine.disconnect(now, &Disconnect::new(ReasonCode::AdministrativeAction))
+            }
+            told => told,
+        };
+        if told.is_err() {
             let _ = machine.refuse(now, &super::connecting::refusal(disconnect));
             // Without effect where that has closed it.
             machine.receive_eof(now);
@@ -428,11 +436,21 @@ impl Broker {
         }
     }
 
-    /// How a connection ended, once it has: transmit the rest, close the transport, and say that it is
-    /// [`disconnected`](Self::disconnected). `None` also for one that is forgotten.
+    /// How a connection ended, once it has. `None` also for one that is forgotten.
     #[must_use]
     pub fn closed(&self, id: ConnectionId) -> Option<Closed> {
         self.get(id)?.machine.closed()
+    }
+
+    /// Whether a connection has ended and all that it had to say is transmitted: close the transport, and say that it is
+    /// [`disconnected`](Self::disconnected). What it says last may wait for a record to be [stored](Self::stored); until
+    /// then this is false.
+    #[must_use]
+    pub fn is_finished(&self, id: ConnectionId) -> bool {
+        self.get(id).is_some_and(|connection| {
+            let waits = connection.held.is_some() || connection.machine.has_output();
+            connection.is_over && !waits
+        })
     }
 
     /// After anything that may have changed a connection: who waits for it is told, be it the driver, the timers, or those

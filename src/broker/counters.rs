@@ -75,9 +75,11 @@ impl Broker {
         for (name, value) in rows {
             let topic = format!("$SYS/broker/{name}");
             if let Ok(message) = Message::new(&topic, value.as_bytes()) {
-                let message = message.with_retain(true);
-                // What does not fit is counted.
-                let _ = self.retain(now, &message, None);
+                let message = self.as_offered(message.with_retain(true));
+                if message.retain() {
+                    // What does not fit is counted.
+                    let _ = self.retain(now, &message, None);
+                }
                 self.route(now, &message, None);
             }
         }

@@ -6,7 +6,7 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Broker, BrokerOptions, BrokerRecord, Client, Kept, Will};
+use super::{Broker, BrokerEvent, BrokerOptions, BrokerRecord, Client, Kept, Will};
 use crate::index::{Subscriber, SubscriberId};
 use crate::session::Session;
 use crate::time::Instant;
@@ -223,7 +223,8 @@ impl Broker {
     /// The broker that made these records: a [snapshot](Self::snapshot), if there is one, and all that came behind it.
     ///
     /// Who was connected is away from now on, as if the transport had failed at `now`. What is due is done by the first
-    /// [`handle_timeout`](Self::handle_timeout).
+    /// [`handle_timeout`](Self::handle_timeout). No session lasts longer than `options` allow, though it was to when it
+    /// began. For bridges, each filter has a [`FirstSubscription`](crate::BrokerEvent::FirstSubscription).
     ///
     /// # Errors
     ///
@@ -241,13 +242,23 @@ impl Broker {
         broker.log.is_on = is_on;
         let numbers: Vec<u32> = broker.clients.numbers().collect();
         for number in numbers {
+            let maximum = broker.options.maximum_session_expiry;
             if let Some(client) = broker.clients.get_mut(number) {
+                client.expiry = client.expiry.min(maximum);
                 client.since.get_or_insert(now);
                 client.session.get_or_insert_default();
                 let record = client.record();
                 broker.log.add(|| record);
             }
             broker.schedule_client(number);
+        }
+        if broker.options.bridge_events {
+            let filters = broker.index.iter().map(|(filter, _)| filter);
+            let filters: BTreeSet<_> = filters.collect();
+            let events = filters
+                .into_iter()
+                .map(|filter| BrokerEvent::FirstSubscription { filter });
+            broker.events.extend(events);
         }
         Ok(broker)
     }

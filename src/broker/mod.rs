@@ -60,7 +60,7 @@ use crate::time::Instant;
 /// | has done any of this | [`poll_ready`](Self::poll_ready), until it gives `None`: who has something to send |
 /// | can write, and the connection was ready | [`poll_transmit`](Self::poll_transmit), until it gives 0 |
 /// | has slept until [`poll_timeout`](Self::poll_timeout) | [`handle_timeout`](Self::handle_timeout) |
-/// | finds the connection [`closed`](Self::closed) and has written the last bytes | [`disconnected`](Self::disconnected) |
+/// | finds that the connection [is finished](Self::is_finished) and has written the last bytes | [`disconnected`](Self::disconnected) |
 ///
 /// ```
 /// use sansio_mqtt::*;
@@ -160,6 +160,7 @@ pub struct Broker {
     names: BTreeMap<Arc<str>, u32>,
     index: SubscriptionIndex,
     retained: RetainedStore<Kept>,
+    retained_changes: u64,
     ready: VecDeque<ConnectionId>,
     /// Connections that have ended and are not taken apart yet.
     closing: Vec<u32>,
@@ -231,6 +232,7 @@ impl Broker {
         Self {
             index: SubscriptionIndex::new(options.index),
             retained: RetainedStore::new(options.retained, Kept::size),
+            retained_changes: 0,
             connections: Slab::new(),
             clients: Slab::new(),
             names: BTreeMap::new(),

@@ -24,8 +24,9 @@ pub enum SharedPick {
 #[non_exhaustive]
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub enum SlowConsumer {
-    /// It loses the message if that is of QoS 0, else it is disconnected with 0x97 (Quota exceeded): it knows then that
-    /// it does not get everything. That message is lost; what waited stays in its session.
+    /// It loses the message if that is of QoS 0 or comes through a Shared Subscription, no member of which has room; else
+    /// it is disconnected with 0x97 (Quota exceeded): it knows then that it does not get everything. That message is lost;
+    /// what waited stays in its session.
     Disconnect,
     /// It loses the message.
     Drop,
@@ -193,7 +194,8 @@ impl BrokerOptions {
         /// not, that is answered as [`Verdict::Deny`](crate::Verdict::Deny) with 0x87 (Not authorized). `$SYS` and what is
         /// below is always the broker's alone. Default `false`.
         with_dollar_topics dollar_topics: bool;
-        /// How often the [counters](crate::Broker::counters) are published below `$SYS/broker`, retained; `None`: never.
+        /// How often the [counters](crate::Broker::counters) are published below `$SYS/broker`, retained where
+        /// there are [such](Self::with_retain_available) messages; `None`: never.
         /// Default `None`.
         with_sys_interval sys_interval: Option<Duration>;
         /// Whether each CONNECT is asked about ([`Question::Connect`](crate::Question::Connect)); if not, all are accepted

@@ -57,8 +57,8 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// The question is of another kind or not open any more, or the reason code is not one of 0x80 and above that PUBACK
-    /// can have.
+    /// The question is of another kind or not open any more, the reason code is not one of 0x80 and above that PUBACK
+    /// can have, or the message in its place has a [streamed payload](Message::with_streamed_payload).
     pub fn answer_publish(
         &mut self,
         token: QuestionToken,
@@ -69,6 +69,9 @@ impl Broker {
             if !reason.is_error() || !reason.allowed_in(PacketType::Puback, Some(Role::Server)) {
                 return Err(self.refuse_answer(token, AnswerErrorReason::ReasonCode(reason)));
             }
+        }
+        if matches!(&verdict, Verdict::Rewrite(message) if is_streamed(message)) {
+            return Err(self.refuse_answer(token, AnswerErrorReason::StreamedPayload));
         }
         let is_kind = |kind: &AskedKind| matches!(kind, AskedKind::Publish { .. });
         let slot = token.connection.slot;
@@ -96,10 +99,7 @@ impl Broker {
         let number = connection.client;
         let client = number.and_then(|number| self.clients.get(number));
         let name = client.map(|client| Arc::clone(&client.name));
-        let message = match self.options.retain_available {
-            true => message,
-            false => message.with_retain(false),
-        };
+        let message = self.as_offered(message);
         if message.retain() {
             let retained = self.retain(now, &message, name.as_ref());
             // Who can be told that it is not retained is told, and the message goes to nobody.
@@ -119,6 +119,14 @@ impl Broker {
             _ => ReasonCode::Success,
         };
         self.acknowledge(slot, ack, reason);
+    }
+
+    /// Where nothing is retained no message has RETAIN.
+    pub(super) fn as_offered(&self, message: Message) -> Message {
+        match self.options.retain_available {
+            true => message,
+            false => message.with_retain(false),
+        }
     }
 
     fn acknowledge(&mut self, slot: u32, ack: Option<&AckToken>, reason: ReasonCode) {
@@ -141,14 +149,19 @@ impl Broker {
     }
 
     /// Publishes a message of the caller's: its own, or one that came from another broker. It goes to whoever has subscribed,
-    /// without any question, and is retained if it says so. Gives how many get it.
+    /// without any question, and is retained if it says so. Gives how many get it; one with a [streamed
+    /// payload](Message::with_streamed_payload) reaches nobody.
     pub fn publish(&mut self, now: Instant, message: &Message) -> usize {
-        self.log.begin();
-        if message.retain() && self.options.retain_available {
-            // What is not retained is counted and told.
-            let _ = self.retain(now, message, None);
+        if is_streamed(message) {
+            return 0;
         }
-        let receivers = self.route(now, message, None);
+        self.log.begin();
+        let message = self.as_offered(message.clone());
+        if message.retain() {
+            // What is not retained is counted and told.
+            let _ = self.retain(now, &message, None);
+        }
+        let receivers = self.route(now, &message, None);
         self.finish_closed(now);
         receivers
     }
@@ -187,7 +200,8 @@ impl Broker {
         receivers
     }
 
-    /// The member that takes a message: one that is connected, else one that is away and whose session keeps it.
+    /// The member that takes a message: one that is connected, else one that is away and whose session keeps it, else one
+    /// that has no room for it, where what is lost is counted.
     fn pick(
         &mut self,
         group: GroupId,
@@ -224,23 +238,30 @@ impl Broker {
                 .and_then(|slot| connections.get(slot));
             client
                 .zip(connection)
+                .filter(|(_, connection)| connection.machine.is_connected())
                 .is_some_and(|(client, connection)| room(client, connection.machine.session()))
         };
         if let Some(member) = index.pick(group, pick, ASKED, is_there) {
             return Some(member);
         }
-        if message.qos() == QoS::AtMostOnce {
-            return None;
-        }
+        let keeps =
+            |member: &Subscriber| Client::keeps(message.qos()) && Client::keeps(member.options.qos);
         let waits = |member: &Subscriber| {
             let client = clients.get(member.id.get());
             let session = client.and_then(|client| client.session.as_deref());
-            Client::keeps(member.options.qos)
+            keeps(member)
                 && client
                     .zip(session)
                     .is_some_and(|(client, session)| room(client, session))
         };
-        index.pick(group, pick, ASKED, waits)
+        if let Some(member) = index.pick(group, pick, ASKED, waits) {
+            return Some(member);
+        }
+        let is_full = |member: &Subscriber| {
+            let client = clients.get(member.id.get());
+            keeps(member) || client.is_some_and(|client| client.connection.is_some())
+        };
+        index.pick(group, pick, ASKED, is_full)
     }
 
     /// Puts a copy into the queue of a client.
@@ -257,7 +278,16 @@ impl Broker {
         let keeps = Client::keeps(message.qos());
         let slot = client.connection;
         let result = match slot.and_then(|slot| self.connections.get_mut(slot)) {
-            Some(connection) => connection.machine.publish(now, message),
+            Some(connection) => match connection.machine.closed() {
+                None => connection.machine.publish(now, message),
+                // It has just ended, and is not taken apart yet: the client counts as away.
+                Some(closed)
+                    if !keeps || closed.session_expiry_interval.min(client.expiry) == 0 =>
+                {
+                    return;
+                }
+                Some(_) => connection.machine.enqueue(now, message),
+            },
             None if !keeps => return,
             None => {
                 let options = client.rare.as_ref().and_then(|rare| rare.options.as_ref());
@@ -281,7 +311,8 @@ impl Broker {
                     PublishErrorReason::QueueFull => DropReason::QueueFull,
                     _ => DropReason::PacketTooLarge,
                 };
-                let is_slow = reason == DropReason::QueueFull && keeps;
+                // A message of a Shared Subscription is nobody's own, so nobody has to learn that he lacks it.
+                let is_slow = reason == DropReason::QueueFull && keeps && group.is_none();
                 self.note_dropped(number, Some(error.message), reason);
                 if let (true, SlowConsumer::Disconnect, Some(slot)) =
                     (is_slow, self.options.slow_consumer, slot)
@@ -336,7 +367,9 @@ impl Broker {
                 continue;
             };
             let qos = message.qos().min(member.options.qos);
-            let copy = with_identifiers(message.with_qos(qos), member.identifier.as_slice());
+            let retain = message.retain() && member.options.retain_as_published;
+            let copy = message.with_qos(qos).with_retain(retain);
+            let copy = with_identifiers(copy, member.identifier.as_slice());
             self.deliver(member.id.get(), now, copy, Some(group));
         }
     }
@@ -349,6 +382,11 @@ impl Client {
             self.tidy();
         }
     }
+}
+
+/// Nobody can supply the payload of such a message to all who get it, and behind its head nothing else leaves.
+fn is_streamed(message: &Message) -> bool {
+    message.streamed_payload_len().is_some()
 }
 
 /// At the lower QoS of both, with RETAIN only where that is wanted.

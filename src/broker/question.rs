@@ -124,6 +124,9 @@ pub enum AnswerErrorReason {
     /// The reason code is not for this packet.
     #[error("{0} is not for this packet")]
     ReasonCode(ReasonCode),
+    /// The message has a payload that comes apart from it.
+    #[error("the payload of the message is streamed")]
+    StreamedPayload,
     /// The name is empty or longer than 65,535 bytes.
     #[error("no client identifier")]
     ClientIdentifier,

@@ -34,6 +34,8 @@ pub(super) struct Search {
     cursor: SearchCursor,
     /// Found, and not in the queue yet, with the time at which each expires.
     found: VecDeque<(Message, Option<Instant>)>,
+    /// How often the store had changed when they were found.
+    found_at: u64,
 }
 
 /// Messages wait for a client up to which more of what is retained is put behind them.
@@ -65,6 +67,7 @@ impl Broker {
             expires,
         };
         let record = self.log.is_on.then(|| kept.record());
+        self.retained_changes += 1;
         match self.retained.insert(&topic, kept, expires) {
             Ok(_) => {
                 if let Some(record) = record {
@@ -86,6 +89,7 @@ impl Broker {
     }
 
     fn clear(&mut self, topic: &TopicName<'_>) {
+        self.retained_changes += 1;
         if self.retained.remove(topic).is_some() {
             let topic = || topic.clone().into_owned();
             self.log.add(|| BrokerRecord::Cleared { topic: topic() });
@@ -125,6 +129,7 @@ impl Broker {
                     identifier,
                     cursor: SearchCursor::new(),
                     found: VecDeque::new(),
+                    found_at: 0,
                 });
             }
         }
@@ -137,6 +142,7 @@ impl Broker {
             connections,
             clients,
             retained,
+            retained_changes,
             ..
         } = self;
         let Some(connection) = connections.get_mut(slot) else {
@@ -155,36 +161,43 @@ impl Broker {
         if search.found.is_empty() && !search.cursor.is_done() {
             let Search {
                 filter,
-                options,
-                identifier,
                 cursor,
                 found,
+                found_at,
+                ..
             } = search;
+            *found_at = *retained_changes;
             let mut steps = 0;
             // A step gives at most one topic.
             while steps < STEPS && found.len() < SOME && !cursor.is_done() {
                 steps += SOME;
                 retained.search_some(filter, cursor, SOME, |one| {
-                    let message = one.value().message.clone();
-                    let qos = message.qos().min(options.qos);
-                    let copy = message.with_qos(qos);
-                    let copy = super::publish::with_identifiers(copy, identifier.as_slice());
-                    found.push_back((copy, one.expires()));
+                    found.push_back((one.value().message.clone(), one.expires()));
                 });
             }
         }
         let mut undeliverable = alloc::vec::Vec::new();
         let mut goes_on = true;
-        while let Some((message, expires)) = search.found.pop_front() {
+        while let Some((found, expires)) = search.found.pop_front() {
             if connection.machine.session().queued() >= FEW {
-                search.found.push_front((message, expires));
+                search.found.push_front((found, expires));
                 goes_on = false;
                 break;
             }
-            // Its lifetime goes on while it waits here.
-            let Some(message) = rest(&message, expires, now) else {
+            // What was there when it was found would come behind what was published since.
+            let message = match search.found_at == *retained_changes {
+                true => rest(&found, expires, now),
+                false => {
+                    let kept = retained.get(&found.topic_name());
+                    kept.and_then(|kept| rest(&kept.message, kept.expires, now))
+                }
+            };
+            let Some(message) = message else {
                 continue;
             };
+            let qos = message.qos().min(search.options.qos);
+            let identifiers = search.identifier.as_slice();
+            let message = super::publish::with_identifiers(message.with_qos(qos), identifiers);
             let Err(error) = connection.machine.publish(now, message) else {
                 self.counters.messages_queued += 1;
                 continue;
@@ -194,7 +207,7 @@ impl Broker {
             match error.reason {
                 // It will fit later.
                 PublishErrorReason::QueueFull if !is_idle => {
-                    search.found.push_front((error.message, expires));
+                    search.found.push_front((found, expires));
                     goes_on = false;
                     break;
                 }

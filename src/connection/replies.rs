@@ -58,6 +58,16 @@ impl Core {
         self.control.extend_from_slice(packet);
     }
 
+    /// Bytes that wait, for [`take_back`](Self::take_back).
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.control.len()
+    }
+
+    /// Forgets what was pushed since so many bytes waited.
+    pub(crate) fn take_back(&mut self, length: usize) {
+        self.control.truncate(length);
+    }
+
     /// A caller that asks faster than the transport takes is told so.
     pub(crate) fn require_room(&self) -> Result<(), RequestError> {
         if self.control.len() >= self.options.maximum_reply_bytes() as usize {

@@ -64,6 +64,14 @@ impl ServerConnection {
         Ok(())
     }
 
+    /// Whether [`accept`](Self::accept) could be done, with or without a session.
+    pub(crate) fn check_accept(&mut self, connack: &Connack<'_>) -> Result<(), AcceptErrorReason> {
+        let length = self.core.waiting_bytes();
+        let result = self.push_connack(false, connack);
+        self.core.take_back(length);
+        result
+    }
+
     fn push_connack(
         &mut self,
         resumed: bool,

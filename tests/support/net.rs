@@ -12,6 +12,9 @@ pub(crate) struct Net {
     pub(crate) broker: Broker,
     pub(crate) peers: Vec<Peer>,
     pub(crate) answers: Answers,
+    /// All that the broker has recorded, if it records.
+    pub(crate) records: Vec<BrokerRecord>,
+    options: BrokerOptions,
 }
 
 /// A client, with all that it was told.
@@ -23,8 +26,10 @@ pub(crate) struct Peer {
     pub(crate) unsubacks: Vec<Vec<ReasonCode>>,
     pub(crate) acks: Vec<ReasonCode>,
     pub(crate) connack: Option<(ReasonCode, bool, Vec<String>)>,
-    /// DISCONNECT from the broker, or that the transport ended.
+    /// DISCONNECT from the broker.
     pub(crate) disconnect: Option<ReasonCode>,
+    pub(crate) server_reference: Option<String>,
+    pub(crate) auths: Vec<(ReasonCode, Vec<u8>)>,
     /// Does not read.
     pub(crate) is_deaf: bool,
     to_broker: Vec<u8>,
@@ -35,12 +40,27 @@ pub(crate) struct Peer {
 impl Net {
     pub(crate) fn new(options: BrokerOptions) -> Self {
         let now = Instant::from_millis(1_000);
+        let options = options.with_seed(7);
         Self {
             now,
-            broker: Broker::new(now, options.with_seed(7)),
+            broker: Broker::new(now, options.clone()),
             peers: Vec::new(),
             answers: Box::new(|_, _, question| panic!("nobody answers {question:?}")),
+            records: Vec::new(),
+            options,
         }
+    }
+
+    /// The broker crashes, and comes back from its records.
+    pub(crate) fn restart(&mut self) {
+        self.run();
+        for peer in &mut self.peers {
+            peer.is_cut = true;
+            peer.client.receive_eof(self.now);
+        }
+        let records = self.records.clone();
+        self.broker = Broker::restore(self.now, self.options.clone(), records).unwrap();
+        self.tick();
     }
 
     /// A client connects with a session of its own; it is there once the net has run.
@@ -60,6 +80,8 @@ impl Net {
             acks: Vec::new(),
             connack: None,
             disconnect: None,
+            server_reference: None,
+            auths: Vec::new(),
             is_deaf: false,
             to_broker: Vec::new(),
             to_client: Vec::new(),
@@ -183,6 +205,10 @@ impl Net {
             while let Some(id) = self.broker.poll_ready() {
                 moved |= self.transmit(id);
             }
+            let before = self.records.len();
+            let number = self.broker.take_records(&mut self.records);
+            self.broker.stored(number);
+            moved |= self.records.len() > before;
             if !moved {
                 return;
             }
@@ -200,27 +226,7 @@ impl Net {
             let mut input = &bytes[..];
             while let Some(event) = peer.client.receive(self.now, &mut input) {
                 moved = true;
-                match event {
-                    ClientEvent::Publish(incoming) => {
-                        peer.received.push(incoming_message(&incoming));
-                    }
-                    ClientEvent::Subscribed { suback, .. } => {
-                        peer.subacks.push(suback.reason_codes.iter().collect());
-                    }
-                    ClientEvent::Unsubscribed { unsuback, .. } => {
-                        peer.unsubacks.push(unsuback.reason_codes.iter().collect());
-                    }
-                    ClientEvent::Published { ack, .. } => peer.acks.push(ack.reason),
-                    ClientEvent::Connack(connack) => {
-                        let properties = connack.properties.iter();
-                        let properties = properties.map(|one| format!("{one:?}")).collect();
-                        peer.connack = Some((connack.reason, connack.session_present, properties));
-                    }
-                    ClientEvent::Disconnect(disconnect) => {
-                        peer.disconnect = Some(disconnect.reason);
-                    }
-                    _ => {}
-                }
+                peer.hear(&event);
             }
             peer.to_client = input.to_vec();
         }
@@ -258,22 +264,11 @@ impl Net {
         {
             moved = true;
         }
-        if self.broker.closed(id).is_some() && (!peer.is_deaf || peer.to_client.is_empty()) {
+        if self.broker.is_finished(id) && (!peer.is_deaf || peer.to_client.is_empty()) {
             let bytes = std::mem::take(&mut peer.to_client);
             let mut input = &bytes[..];
             while let Some(event) = peer.client.receive(self.now, &mut input) {
-                match event {
-                    ClientEvent::Disconnect(disconnect) => {
-                        peer.disconnect = Some(disconnect.reason);
-                    }
-                    ClientEvent::Connack(connack) => {
-                        peer.connack = Some((connack.reason, false, Vec::new()));
-                    }
-                    ClientEvent::Publish(incoming) => {
-                        peer.received.push(incoming_message(&incoming));
-                    }
-                    _ => {}
-                }
+                peer.hear(&event);
             }
             peer.is_cut = true;
             peer.client.receive_eof(self.now);
@@ -307,6 +302,36 @@ impl Net {
             peer.client.handle_timeout(self.now);
         }
         self.run();
+    }
+}
+
+impl Peer {
+    fn hear(&mut self, event: &ClientEvent<'_>) {
+        match event {
+            ClientEvent::Publish(incoming) => self.received.push(incoming_message(incoming)),
+            ClientEvent::Subscribed { suback, .. } => {
+                self.subacks.push(suback.reason_codes.iter().collect());
+            }
+            ClientEvent::Unsubscribed { unsuback, .. } => {
+                self.unsubacks.push(unsuback.reason_codes.iter().collect());
+            }
+            ClientEvent::Published { ack, .. } => self.acks.push(ack.reason),
+            ClientEvent::Connack(connack) => {
+                self.server_reference = connack.properties.server_reference().map(Into::into);
+                let properties = connack.properties.iter();
+                let properties = properties.map(|one| format!("{one:?}")).collect();
+                self.connack = Some((connack.reason, connack.session_present, properties));
+            }
+            ClientEvent::Auth(auth) => {
+                let data = auth.properties.authentication_data().unwrap_or_default();
+                self.auths.push((auth.reason, data.to_vec()));
+            }
+            ClientEvent::Disconnect(disconnect) => {
+                self.server_reference = disconnect.properties.server_reference().map(Into::into);
+                self.disconnect = Some(disconnect.reason);
+            }
+            _ => {}
+        }
     }
 }
 

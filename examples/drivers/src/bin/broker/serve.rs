@@ -534,7 +534,7 @@ impl Server {
             peer.end = End::Closing;
             self.ends.push_back((now + LINGER, id));
         }
-        if peer.end == End::Closing && is_flushed {
+        if peer.end == End::Closing && is_flushed && self.broker.is_finished(peer.id) {
             peer.end = End::Lingering;
             peer.transport.close();
             if let Some(socket) = peer.transport.socket() {
