@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod pattern;
 pub(crate) mod runner;
 pub(crate) mod server;
+pub(crate) mod single;
 
 use sansio_mqtt::Instant;
 use serde_json::Value;
