@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::json::{packet, receiver, sender, unhex};
 use super::bytes::{encode, for_version};
 use super::pattern::{Captured, filled, fit};
-use super::{Chunks, Fault, Side, client, server, single};
+use super::{Fault, Manner, Side, client, server, single};
 
 const START: Instant = Instant::from_millis(1_000_000);
 
@@ -26,7 +26,7 @@ pub(crate) struct Outcome {
 pub(crate) fn run(
     trace: &Value,
     version: &str,
-    chunks: Chunks,
+    manner: Manner,
     fault: Fault,
 ) -> Result<Outcome, String> {
     let sends = if trace["role"] == "server" {
@@ -44,7 +44,7 @@ pub(crate) fn run(
         Role::Server => {
             let needs = list(&trace["needs"]);
             let serves_31 = needs.contains(&json!("serves_3.1"));
-            Box::new(server::Administered::new(START, &given, serves_31))
+            Box::new(server::Administered::new(START, &given, serves_31, manner))
         }
         Role::Client => Box::new(client::Application::new(version, &given)),
     };
@@ -52,7 +52,7 @@ pub(crate) fn run(
         version,
         role,
         side,
-        chunks,
+        manner,
         fault,
         allowed: list(&trace["allow"]).to_vec(),
         now: START,
@@ -100,7 +100,7 @@ struct Run<'t> {
     version: &'t str,
     role: Role,
     side: Box<dyn Side>,
-    chunks: Chunks,
+    manner: Manner,
     fault: Fault,
     allowed: Vec<Value>,
     now: Instant,
@@ -182,9 +182,9 @@ impl Run<'_> {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        let size = match self.chunks {
-            Chunks::Whole => bytes.len().max(1),
-            Chunks::Bytes => 1,
+        let size = match self.manner {
+            Manner::Whole | Manner::Restarts => bytes.len().max(1),
+            Manner::Bytes => 1,
         };
         for part in bytes.chunks(size) {
             self.side.input(self.now, &self.current, part);

@@ -6,13 +6,16 @@ use sansio_mqtt::*;
 use serde_json::{Map, Value};
 
 use super::super::json::unhex;
-use super::Side;
 use super::client::reason;
+use super::{Manner, Side};
 
 /// The broker, its transports by name, and who answers its questions.
 pub(crate) struct Administered {
     given: Value,
+    options: BrokerOptions,
     broker: Broker,
+    /// All records, if it makes some.
+    log: Vec<BrokerRecord>,
     links: BTreeMap<String, Link>,
 }
 
@@ -30,10 +33,13 @@ struct Link {
 }
 
 impl Administered {
-    pub(crate) fn new(now: Instant, given: &Value, serves_31: bool) -> Self {
+    pub(crate) fn new(now: Instant, given: &Value, serves_31: bool, manner: Manner) -> Self {
+        let options = options(given, serves_31).with_records(manner == Manner::Restarts);
         Self {
             given: given.clone(),
-            broker: Broker::new(now, options(given, serves_31)),
+            broker: Broker::new(now, options.clone()),
+            options,
+            log: Vec::new(),
             links: BTreeMap::new(),
         }
     }
@@ -51,6 +57,7 @@ impl Administered {
             for name in self.links.keys().cloned().collect::<Vec<_>>() {
                 moved |= self.read(now, &name);
             }
+            moved |= self.store();
             while let Some(id) = self.broker.poll_ready() {
                 moved |= self.write(now, id);
             }
@@ -58,6 +65,14 @@ impl Administered {
                 return;
             }
         }
+    }
+
+    /// Nothing is told before what it says is safe.
+    fn store(&mut self) -> bool {
+        let before = self.log.len();
+        let number = self.broker.take_records(&mut self.log);
+        self.broker.stored(number);
+        self.log.len() > before
     }
 
     fn read(&mut self, now: Instant, name: &str) -> bool {
@@ -280,6 +295,13 @@ pub(super) fn remarks(given: &Value) -> Vec<Property<'_>> {
 
 impl Side for Administered {
     fn open(&mut self, now: Instant, name: &str) {
+        if self.options.records() && self.links.values().all(|link| link.closed) {
+            let options = self.options.clone();
+            let restored = Broker::restore(now, options, self.log.clone());
+            self.broker = restored.expect("what was recorded");
+            self.links.clear();
+            self.tick(now);
+        }
         let link = Link {
             id: self.broker.connected(now),
             input: Vec::new(),
