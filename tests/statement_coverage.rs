@@ -68,11 +68,31 @@ fn files(directory: &str) -> Vec<PathBuf> {
 /// By version and statement, the vectors below a directory that cite it. A vector of topics cites for each version by
 /// itself, since an id is another statement in another version.
 fn citations(directory: &str) -> BTreeMap<(String, String), Vec<String>> {
+    citations_where(directory, |_| true)
+}
+
+/// Whether a trace of a server has more than one connection, in one of its ways at least.
+fn several_connections(trace: &Value) -> bool {
+    fn opened(steps: &Value) -> usize {
+        let of = |step: &Value| {
+            let ways = step["any_of"].as_array();
+            let most = ways.and_then(|ways| ways.iter().map(opened).max());
+            usize::from(step["open"].is_string()) + most.unwrap_or(0)
+        };
+        list(steps).iter().map(of).sum()
+    }
+    trace["role"] == "server" && opened(&trace["steps"]) > 1
+}
+
+fn citations_where(
+    directory: &str,
+    counts: impl Fn(&Value) -> bool,
+) -> BTreeMap<(String, String), Vec<String>> {
     let mut found: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for path in files(directory) {
         let file = read(&path);
         let vectors = file["vectors"].as_array().or(file["traces"].as_array());
-        for vector in vectors.into_iter().flatten() {
+        for vector in vectors.into_iter().flatten().filter(|one| counts(one)) {
             let id = text(&vector["id"]);
             let cited: Vec<(&str, &Value)> = match &vector["statements"] {
                 Value::Object(versions) => {
@@ -141,13 +161,14 @@ fn tests() -> BTreeSet<String> {
 #[test]
 fn every_statement_has_evidence_or_a_reason() {
     let (topics, traces, tests) = (citations("topics"), citations("traces"), tests());
+    let connected = citations_where("traces", several_connections);
     let mut faults = Vec::new();
     let mut table = String::new();
     for (version, numbered) in VERSIONS {
         let file = read(&root().join(format!("spec-vectors/statements/{version}.json")));
         assert_eq!(file["version"], version);
         let vectors = citations(&format!("codec/{version}"));
-        let mut counts = BTreeMap::<&str, [usize; 4]>::new();
+        let mut counts = BTreeMap::<&str, [usize; 5]>::new();
         let mut known = BTreeSet::new();
         for rule in list(&file["statements"]) {
             let id = text(&rule["id"]);
@@ -174,11 +195,9 @@ fn every_statement_has_evidence_or_a_reason() {
             }
             let kind = rule["reason"]["kind"].as_str();
             let traced = !texts(&evidence["traces"]).is_empty();
-            // A trace of what a broker does beside its connections says nothing of the crate: then there is a reason.
-            let shown = traced && kind.is_none()
-                || ["vectors", "topics", "tests"]
-                    .iter()
-                    .any(|kind| !texts(&evidence[kind]).is_empty());
+            let shown = ["vectors", "topics", "tests", "traces"]
+                .iter()
+                .any(|kind| !texts(&evidence[kind]).is_empty());
             let column = match (shown, kind) {
                 (true, None) => 0,
                 (false, Some("open")) => 2,
@@ -211,9 +230,14 @@ fn every_statement_has_evidence_or_a_reason() {
                 }
                 _ => {}
             }
+            let several = rule["several_connections"] == true;
+            if several && !connected.contains_key(&key) {
+                fault("it takes several connections, and no trace has them".into());
+            }
             let counts = counts.entry(layer).or_default();
             counts[column] += 1;
             counts[3] += usize::from(traced);
+            counts[4] += usize::from(several && connected.contains_key(&key));
         }
         for (of, statement) in vectors.keys().chain(topics.keys()).chain(traces.keys()) {
             if of == version && !known.contains(&statement[..]) {
@@ -222,10 +246,11 @@ fn every_statement_has_evidence_or_a_reason() {
         }
         let found = known.iter().filter(|id| id.starts_with("MQTT-")).count();
         assert_eq!(found, numbered, "numbered statements of {version}");
-        let mut total = [0; 4];
-        let mut line = |layer: &str, [shown, excused, open, traced]: [usize; 4]| {
-            let line =
-                format!("| {version} | {layer} | {shown} | {excused} | {open} | {traced} |\n");
+        let mut total = [0; 5];
+        let mut line = |layer: &str, [shown, excused, open, traced, connected]: [usize; 5]| {
+            let line = format!(
+                "| {version} | {layer} | {shown} | {excused} | {open} | {traced} | {connected} |\n"
+            );
             table.push_str(&line);
         };
         for layer in LAYERS {
@@ -233,7 +258,7 @@ fn every_statement_has_evidence_or_a_reason() {
                 continue;
             };
             line(layer, *row);
-            (0..4).for_each(|column| total[column] += row[column]);
+            (0..5).for_each(|column| total[column] += row[column]);
         }
         line("all", total);
     }

@@ -12,7 +12,7 @@ mod support {
 }
 
 use support::traces::runner::{Outcome, run};
-use support::traces::{Chunks, Fault};
+use support::traces::{Fault, Manner};
 
 /// Every trace with each of its versions.
 fn traces() -> Vec<(Value, String)> {
@@ -47,9 +47,9 @@ fn every_trace_in_every_version() {
     let mut faults = Vec::new();
     let mut counts = BTreeMap::<_, usize>::new();
     for (trace, version) in traces() {
-        for chunks in [Chunks::Whole, Chunks::Bytes] {
-            if let Err(error) = run(&trace, &version, chunks, Fault::None) {
-                faults.push(format!("{} {version} {chunks:?}: {error}", trace["id"]));
+        for manner in [Manner::Whole, Manner::Bytes, Manner::Restarts] {
+            if let Err(error) = run(&trace, &version, manner, Fault::None) {
+                faults.push(format!("{} {version} {manner:?}: {error}", trace["id"]));
             }
         }
         let role = trace["role"].as_str().expect("a role").to_owned();
@@ -65,7 +65,7 @@ fn every_trace_notices_a_side_that_fails() {
     let mut unnoticed = Vec::new();
     let mut tried = 0;
     for (trace, version) in traces() {
-        let Ok(Outcome { packets, closes }) = run(&trace, &version, Chunks::Whole, Fault::None)
+        let Ok(Outcome { packets, closes }) = run(&trace, &version, Manner::Whole, Fault::None)
         else {
             continue;
         };
@@ -76,7 +76,7 @@ fn every_trace_notices_a_side_that_fails() {
         let open = (closes > 0).then_some(Fault::StaysOpen);
         for fault in lost.chain(twice).chain(open) {
             tried += 1;
-            if run(&trace, &version, Chunks::Whole, fault).is_ok() {
+            if run(&trace, &version, Manner::Whole, fault).is_ok() {
                 unnoticed.push(format!("{} {version} {fault:?}", trace["id"]));
             }
         }
@@ -95,7 +95,7 @@ fn every_expectation_can_fail() {
             let mut changed = trace.clone();
             *changed["steps"].pointer_mut(&place).expect("a place") = other.clone();
             tried += 1;
-            if run(&changed, &version, Chunks::Whole, Fault::None).is_ok() {
+            if run(&changed, &version, Manner::Whole, Fault::None).is_ok() {
                 unnoticed.push(format!("{} {version} {place} {other}", trace["id"]));
             }
         }

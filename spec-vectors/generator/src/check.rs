@@ -128,7 +128,8 @@ fn codec(
     }
 }
 
-/// What the schema cannot say of a trace: where it stands, and that it cites in each of its versions.
+/// What the schema cannot say of a trace: where it stands, that it cites in each of its versions, and that a server is
+/// asked for others only if it says so.
 fn trace(report: &mut Report, name: &str, trace: &Value) {
     let id = trace["id"].as_str().unwrap_or_default();
     let folder = name.trim_end_matches(".json");
@@ -143,6 +144,30 @@ fn trace(report: &mut Report, name: &str, trace: &Value) {
         report.fault(format!(
             "{id}: versions {versions:?}, statements of {cites:?}"
         ));
+    }
+    let mut others = Vec::new();
+    opened(&trace["steps"], &mut others);
+    let needs = |need: &str| {
+        let needs = trace["needs"].as_array().into_iter().flatten();
+        needs.into_iter().any(|one| one == need)
+    };
+    if others.contains(&"3.1") && !needs("serves_3.1") {
+        report.fault(format!("{id}: a connection of 3.1, which it does not need"));
+    }
+    if others.iter().any(|other| versions != [*other]) && !needs("several_versions") {
+        report.fault(format!(
+            "{id}: connections of versions that it does not need"
+        ));
+    }
+}
+
+/// The versions that steps open connections of, where they say so.
+fn opened<'t>(steps: &'t Value, found: &mut Vec<&'t str>) {
+    for step in steps.as_array().into_iter().flatten() {
+        found.extend(step["version"].as_str());
+        for way in step["any_of"].as_array().into_iter().flatten() {
+            opened(way, found);
+        }
     }
 }
 

@@ -39,13 +39,14 @@ pub fn run(root: &Path) {
 pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> {
     let topics = cited_in(root, "topics")?;
     let traces = cited_in(root, "traces")?;
+    let connected = cited_where(root, "traces", several_connections)?;
     let (mut files, mut table, mut report) = (BTreeMap::new(), head(), String::new());
     for version in VERSIONS {
         let path = format!("statements/{version}.json");
         let mut file = read(&root.join(&path))?;
         let codec = cited_in(root, &format!("codec/{version}"))?;
         let rules = file["statements"].as_array_mut().ok_or("no statements")?;
-        let mut counts = BTreeMap::<_, [usize; 4]>::new();
+        let mut counts = BTreeMap::<_, [usize; 5]>::new();
         for rule in rules.iter_mut() {
             let id = text(rule, "id");
             let of = |cited: &Citations| {
@@ -57,11 +58,9 @@ pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> 
             rule["evidence"]["vectors"] = json!(of(&codec));
             rule["evidence"]["topics"] = json!(of(&topics));
             rule["evidence"]["traces"] = json!(of(&traces));
-            // A trace of what a broker does beside its connections says nothing of the crate: then there is a reason.
-            let shown = rule["evidence"].as_object().is_some_and(|kinds| {
-                let mut kinds = kinds.iter().filter(|(_, ids)| **ids != json!([]));
-                kinds.any(|(kind, _)| kind != "traces" || rule["reason"].is_null())
-            });
+            let shown = rule["evidence"]
+                .as_object()
+                .is_some_and(|kinds| kinds.values().any(|ids| *ids != json!([])));
             let open = rule["reason"]["kind"]
                 .as_str()
                 .is_none_or(|kind| kind == "open");
@@ -69,6 +68,13 @@ pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> 
             let counts = counts.entry(text(rule, "layer")).or_default();
             counts[column] += 1;
             counts[3] += usize::from(rule["evidence"]["traces"] != json!([]));
+            if rule["several_connections"] == true {
+                let traces = of(&connected);
+                counts[4] += usize::from(!traces.is_empty());
+                if traces.is_empty() {
+                    let _ = writeln!(report, "no trace with several connections: {version} {id}");
+                }
+            }
             if column == 2 {
                 let reason = rule["reason"]["text"]
                     .as_str()
@@ -77,13 +83,13 @@ pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> 
             }
         }
         files.insert(path, render(&file)?);
-        let mut total = [0; 4];
+        let mut total = [0; 5];
         for layer in LAYERS {
             let Some(row) = counts.get(layer) else {
                 continue;
             };
             line(&mut table, version, layer, *row);
-            (0..4).for_each(|column| total[column] += row[column]);
+            (0..5).for_each(|column| total[column] += row[column]);
         }
         line(&mut table, version, "all", total);
     }
@@ -104,18 +110,18 @@ pub fn files(root: &Path) -> Result<(BTreeMap<String, String>, String), String> 
 }
 
 fn head() -> String {
-    "| version | layer | shown | excused | open | by a trace |\n|---|---|--:|--:|--:|--:|\n".into()
+    "| version | layer | shown | excused | open | by a trace | by one with several connections |\n|---|---|--:|--:|--:|--:|--:|\n".into()
 }
 
 fn line(
     table: &mut String,
     version: &str,
     layer: &str,
-    [shown, excused, open, traced]: [usize; 4],
+    [shown, excused, open, traced, connected]: [usize; 5],
 ) {
     let _ = writeln!(
         table,
-        "| {version} | {layer} | {shown} | {excused} | {open} | {traced} |"
+        "| {version} | {layer} | {shown} | {excused} | {open} | {traced} | {connected} |"
     );
 }
 
@@ -123,6 +129,27 @@ fn line(
 type Citations = BTreeMap<(String, String), Vec<String>>;
 
 fn cited_in(root: &Path, directory: &str) -> Result<Citations, String> {
+    cited_where(root, directory, |_| true)
+}
+
+/// Whether a trace of a server has more than one connection, in one of its ways at least.
+fn several_connections(trace: &Value) -> bool {
+    fn opened(steps: &[Value]) -> usize {
+        let of = |step: &Value| {
+            let ways = list(&step["any_of"]).iter();
+            let most = ways.map(|way| opened(list(way))).max();
+            usize::from(step["open"].is_string()) + most.unwrap_or(0)
+        };
+        steps.iter().map(of).sum()
+    }
+    trace["role"] == "server" && opened(list(&trace["steps"])) > 1
+}
+
+fn cited_where(
+    root: &Path,
+    directory: &str,
+    counts: impl Fn(&Value) -> bool,
+) -> Result<Citations, String> {
     let mut out = Citations::new();
     let entries =
         fs::read_dir(root.join(directory)).map_err(|error| format!("{directory}: {error}"))?;
@@ -133,7 +160,7 @@ fn cited_in(root: &Path, directory: &str) -> Result<Citations, String> {
     for path in paths {
         let file = read(&path)?;
         let vectors = list(&file["vectors"]).iter().chain(list(&file["traces"]));
-        for vector in vectors {
+        for vector in vectors.filter(|vector| counts(vector)) {
             // A vector of topics and a trace cite for each version by itself: the ids mean other statements there.
             let cited: Vec<(String, &Value)> = match &vector["statements"] {
                 Value::Object(versions) => versions

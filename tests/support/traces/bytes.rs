@@ -66,7 +66,7 @@ pub(crate) fn encode(version: &str, packet: &Value) -> Vec<u8> {
         other => panic!("no packet {other}"),
     };
     match kind {
-        "CONNECT" => connect(&mut out, v5, packet),
+        "CONNECT" => connect(&mut out, version, packet),
         "CONNACK" => {
             out.byte(u8::from(flag("session_present")));
             out.byte(code(&packet["reason"]));
@@ -129,10 +129,15 @@ pub(crate) fn encode(version: &str, packet: &Value) -> Vec<u8> {
     bytes.0
 }
 
-fn connect(out: &mut Body, v5: bool, packet: &Value) {
+fn connect(out: &mut Body, version: &str, packet: &Value) {
     let will = &packet["will"];
-    out.text("MQTT");
-    out.byte(if v5 { 5 } else { 4 });
+    let (v5, (name, level)) = match version {
+        "3.1" => (false, ("MQIsdp", 3)),
+        "3.1.1" => (false, ("MQTT", 4)),
+        _ => (true, ("MQTT", 5)),
+    };
+    out.text(name);
+    out.byte(level);
     let will_flags = match will.as_object() {
         None => 0,
         Some(_) => {
@@ -258,7 +263,7 @@ impl Body {
 fn what_is_sent_is_what_the_vectors_say() {
     use super::super::vector::bytes;
     let mut seen = 0;
-    for version in ["3.1.1", "5.0"] {
+    for version in ["3.1", "3.1.1", "5.0"] {
         for file in [
             "connect",
             "connack",

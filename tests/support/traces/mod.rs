@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod pattern;
 pub(crate) mod runner;
 pub(crate) mod server;
+pub(crate) mod single;
 
 use sansio_mqtt::Instant;
 use serde_json::Value;
@@ -31,11 +32,15 @@ pub(crate) trait Side {
     fn delivered(&mut self) -> Vec<Value>;
 }
 
-/// What the transport may do to input.
+/// How a trace is run.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Chunks {
+pub(crate) enum Manner {
+    /// Each packet in one piece.
     Whole,
+    /// Byte by byte.
     Bytes,
+    /// With a server that records what it does, and is another one, restored from the records, whenever nobody is connected.
+    Restarts,
 }
 
 /// What is done to a side's output, to see that a trace notices.

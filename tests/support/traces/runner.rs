@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::super::json::{packet, receiver, sender, unhex};
 use super::bytes::{encode, for_version};
 use super::pattern::{Captured, filled, fit};
-use super::{Chunks, Fault, Side, client, server};
+use super::{Fault, Manner, Side, client, server, single};
+
+const START: Instant = Instant::from_millis(1_000_000);
 
 /// How a run went, if it went well.
 #[derive(Debug, Default)]
@@ -24,7 +26,7 @@ pub(crate) struct Outcome {
 pub(crate) fn run(
     trace: &Value,
     version: &str,
-    chunks: Chunks,
+    manner: Manner,
     fault: Fault,
 ) -> Result<Outcome, String> {
     let sends = if trace["role"] == "server" {
@@ -35,18 +37,26 @@ pub(crate) fn run(
     let role = sender(sends).flatten().expect("a side");
     let given = for_version(version, &trace["given"]);
     let side: Box<dyn Side> = match role {
-        Role::Server => Box::new(server::Broker::new(&given)),
+        // A broker gives no Reason String to SUBACK.
+        Role::Server if given["reason_string"].is_string() && trace["needs"].is_null() => {
+            Box::new(single::Single::new(&given))
+        }
+        Role::Server => {
+            let needs = list(&trace["needs"]);
+            let serves_31 = needs.contains(&json!("serves_3.1"));
+            Box::new(server::Administered::new(START, &given, serves_31, manner))
+        }
         Role::Client => Box::new(client::Application::new(version, &given)),
     };
     let mut run = Run {
         version,
         role,
         side,
-        chunks,
+        manner,
         fault,
         allowed: list(&trace["allow"]).to_vec(),
-        now: Instant::from_millis(1_000_000),
-        since: Instant::from_millis(1_000_000),
+        now: START,
+        since: START,
         links: BTreeMap::new(),
         current: String::new(),
         captured: Captured::new(),
@@ -65,8 +75,9 @@ fn list(value: &Value) -> &[Value] {
 }
 
 /// One transport, seen from the peer of the side under test.
-#[derive(Default)]
 struct Link {
+    /// That of the trace, unless the step that opens it says otherwise.
+    version: String,
     packets: VecDeque<(Instant, Value)>,
     /// The side under test has closed it.
     closed: Option<Instant>,
@@ -74,11 +85,22 @@ struct Link {
     over: bool,
 }
 
+impl Link {
+    fn new(version: &str) -> Self {
+        Self {
+            version: version.into(),
+            packets: VecDeque::new(),
+            closed: None,
+            over: false,
+        }
+    }
+}
+
 struct Run<'t> {
     version: &'t str,
     role: Role,
     side: Box<dyn Side>,
-    chunks: Chunks,
+    manner: Manner,
     fault: Fault,
     allowed: Vec<Value>,
     now: Instant,
@@ -117,19 +139,23 @@ impl Run<'_> {
         match verb {
             "open" => {
                 self.current = value.as_str().ok_or("no name")?.into();
-                self.links.insert(self.current.clone(), Link::default());
+                let version = step["version"].as_str().unwrap_or(self.version);
+                let link = Link::new(version);
+                self.links.insert(self.current.clone(), link);
                 self.side.open(self.now, &self.current);
             }
             "do" => {
                 let packet = filled(&for_version(self.version, value), &self.captured);
                 if packet["type"] == "CONNECT" {
-                    self.links.insert(self.current.clone(), Link::default());
+                    let link = Link::new(self.version);
+                    self.links.insert(self.current.clone(), link);
                 }
                 self.side.act(self.now, &self.current, &packet);
             }
             "send" => {
-                let packet = filled(&for_version(self.version, value), &self.captured);
-                self.send(&encode(self.version, &packet));
+                let version = self.link()?.version.clone();
+                let packet = filled(&for_version(&version, value), &self.captured);
+                self.send(&encode(&version, &packet));
             }
             "send_hex" => {
                 let bytes = value.as_str().and_then(unhex).ok_or("no bytes")?;
@@ -156,9 +182,9 @@ impl Run<'_> {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        let size = match self.chunks {
-            Chunks::Whole => bytes.len().max(1),
-            Chunks::Bytes => 1,
+        let size = match self.manner {
+            Manner::Whole | Manner::Restarts => bytes.len().max(1),
+            Manner::Bytes => 1,
         };
         for part in bytes.chunks(size) {
             self.side.input(self.now, &self.current, part);
@@ -171,9 +197,9 @@ impl Run<'_> {
 
     /// Takes what the side has written.
     fn settle(&mut self) {
-        let (version, options) = receiver(self.version).expect("a version");
-        let options = options.with_sender(Some(self.role));
         for (name, link) in &mut self.links {
+            let (version, options) = receiver(&link.version).expect("a version");
+            let options = options.with_sender(Some(self.role));
             let (bytes, closed) = self.side.output(name);
             let mut input = &bytes[..];
             while !input.is_empty() {
@@ -266,7 +292,7 @@ impl Run<'_> {
 
     fn expect(&mut self, step: &Value, pattern: &Value) -> Result<(), String> {
         let packet = self.front(step)?;
-        let pattern = for_version(self.version, pattern);
+        let pattern = for_version(&self.link()?.version, pattern);
         self.captured =
             fit(&pattern, &packet, &self.captured).map_err(|error| format!("{packet}: {error}"))?;
         self.link()?.packets.pop_front();
@@ -285,8 +311,9 @@ impl Run<'_> {
                 Ok(packet) => packet,
                 Err(error) => break Err(error),
             };
+            let version = self.link()?.version.clone();
             let found = left.iter().enumerate().find_map(|(index, pattern)| {
-                let pattern = for_version(self.version, pattern);
+                let pattern = for_version(&version, pattern);
                 let captured = fit(&pattern, &packet, &self.captured).ok()?;
                 Some((index, captured))
             });
@@ -309,9 +336,10 @@ impl Run<'_> {
 
     /// The transport is closed, after the packet that may be told before it. In memory that one has to be there.
     fn expect_close(&mut self, step: &Value) -> Result<(), String> {
-        let told = for_version(self.version, &step["told"]);
+        let version = self.link()?.version.clone();
+        let told = for_version(&version, &step["told"]);
         // Before 5.0 a server has no DISCONNECT.
-        if told.is_object() && (self.version == "5.0" || told["type"] != "DISCONNECT") {
+        if told.is_object() && (version == "5.0" || told["type"] != "DISCONNECT") {
             self.expect(step, &told)?;
         } else {
             self.await_news(step)?;

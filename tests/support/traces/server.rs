@@ -1,74 +1,46 @@
-//! A server under test: the connections of the crate and what a broker adds to them, as small as the traces allow.
-//!
-//! It keeps sessions, subscriptions, wills and retained messages by client identifier and routes by plain comparison.
-//! What a trace says in `given` is what its administrator has set.
-
-mod routing;
+//! A server under test: the `Broker` of the crate. What a trace says in `given` is what its administrator has set.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use sansio_mqtt::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::super::json::unhex;
-use super::Side;
-use super::bytes::encode;
 use super::client::reason;
-use routing::{Kept, remark_properties};
+use super::{Manner, Side};
 
-/// Everything that outlives a connection, and the connections.
-pub(crate) struct Broker {
+/// The broker, its transports by name, and who answers its questions.
+pub(crate) struct Administered {
     given: Value,
-    options: Options,
+    options: BrokerOptions,
+    broker: Broker,
+    /// All records, if it makes some.
+    log: Vec<BrokerRecord>,
     links: BTreeMap<String, Link>,
-    clients: BTreeMap<String, Client>,
-    retained: BTreeMap<String, Message>,
-    assigned: usize,
 }
 
 struct Link {
-    connection: Option<ServerConnection>,
+    id: ConnectionId,
     input: Vec<u8>,
     output: Vec<u8>,
     closed: bool,
-    /// Of an accepted connection, or of one that authenticates itself.
-    client: String,
-    /// The bytes of CONNECT, until it is answered.
-    connect: Vec<u8>,
+    /// What CONNECT says, for as long as it is not answered.
+    client_id: String,
+    method: Option<String>,
+    wants_response_information: bool,
+    /// Challenges that were sent.
     challenges: usize,
 }
 
-#[derive(Default)]
-struct Client {
-    link: Option<String>,
-    session: Option<Session>,
-    subscriptions: Vec<Kept>,
-    will: Option<(Message, u32)>,
-    will_at: Option<Instant>,
-    expires: Option<Instant>,
-}
-
-impl Broker {
-    pub(crate) fn new(given: &Value) -> Self {
-        let connack = &given["connack"];
-        let number = |name: &str| connack[name].as_u64();
-        let small = |number: u64| u16::try_from(number).expect("small");
-        let mut options = Options::new()
-            .with_receive_maximum(number("receive_maximum").map_or(u16::MAX, small))
-            .with_topic_alias_maximum(number("topic_alias_maximum").map_or(0, small))
-            .with_automatic_topic_aliases(given["topic_aliases"].as_u64().map_or(0, small))
-            .with_manual_acknowledgement(given["refuse_publish"].is_object());
-        if let Some(maximum) = number("maximum_packet_size") {
-            options = options.with_maximum_packet_size(u32::try_from(maximum).expect("a size"));
-        }
+impl Administered {
+    pub(crate) fn new(now: Instant, given: &Value, serves_31: bool, manner: Manner) -> Self {
+        let options = options(given, serves_31).with_records(manner == Manner::Restarts);
         Self {
             given: given.clone(),
+            broker: Broker::new(now, options.clone()),
             options,
+            log: Vec::new(),
             links: BTreeMap::new(),
-            clients: BTreeMap::new(),
-            retained: BTreeMap::new(),
-            assigned: 0,
         }
     }
 
@@ -78,381 +50,280 @@ impl Broker {
         text.is_string().then(|| reason(text))
     }
 
-    /// What is added to the packets that may have it.
-    fn remarks(&self) -> Vec<(String, String)> {
-        let remark = |name: &str| {
-            self.given[name]
-                .as_str()
-                .map(|text| (name.into(), text.into()))
-        };
-        [remark("reason_string"), remark("user_property")]
-            .into_iter()
-            .flatten()
-            .collect()
-    }
-
-    fn run(&mut self, now: Instant, name: &str) {
-        let Some(mut link) = self.links.remove(name) else {
-            return;
-        };
-        let Some(mut connection) = link.connection.take() else {
-            self.links.insert(name.into(), link);
-            return;
-        };
-        let mut routed = Vec::new();
+    /// Bytes pass until none are left.
+    fn run(&mut self, now: Instant) {
         loop {
-            let input = std::mem::take(&mut link.input);
-            let mut unread = &input[..];
-            let mut before = unread;
-            while let Some(event) = connection.receive(now, &mut unread) {
-                let taken = &before[..before.len() - unread.len()];
-                match event {
-                    ServerEvent::Connect(_) => {
-                        link.connect = taken.to_vec();
-                        self.asked(now, name, &mut link, &mut connection);
-                    }
-                    ServerEvent::Auth(auth) => {
-                        self.authenticate(now, name, &mut link, &mut connection, auth.reason);
-                    }
-                    event => self.on_event(now, &link.client, &mut connection, event, &mut routed),
-                }
-                before = unread;
+            let mut moved = false;
+            for name in self.links.keys().cloned().collect::<Vec<_>>() {
+                moved |= self.read(now, &name);
             }
-            link.input = unread.to_vec();
-            // Delivered to the same client before more is read, so that the answer to what came first is first.
-            link.connection = Some(connection);
-            self.links.insert(name.into(), link);
-            for (from, message, only) in routed.drain(..) {
-                self.route(now, &from, &message, only);
+            moved |= self.store();
+            while let Some(id) = self.broker.poll_ready() {
+                moved |= self.write(now, id);
             }
-            link = self.links.remove(name).expect("put there");
-            connection = link.connection.take().expect("put there");
-            if connection.poll_transmit(now, &mut link.output, usize::MAX) == 0 {
-                break;
-            }
-        }
-        let over = connection.closed();
-        link.connection = Some(connection);
-        let client = link.client.clone();
-        let before = link.closed;
-        link.closed = over.is_some();
-        self.links.insert(name.into(), link);
-        if let (Some(over), false) = (over, before) {
-            self.over(now, name, &client, &over);
-        }
-    }
-
-    /// A CONNECT waits for its answer.
-    fn asked(
-        &mut self,
-        now: Instant,
-        name: &str,
-        link: &mut Link,
-        connection: &mut ServerConnection,
-    ) {
-        let bytes = link.connect.clone();
-        let Ok(Some(Packet::Connect(connect))) =
-            Packet::decode(connection.version(), &DecodeOptions::new(), &mut &bytes[..])
-        else {
-            panic!("it was decoded before");
-        };
-        if let Some(method) = connect.properties.authentication_method() {
-            if self.given["auth"]["method"] != method {
-                let _ = connection.refuse(now, &Connack::new(ReasonCode::BadAuthenticationMethod));
-                return;
-            }
-            if self.challenge(now, link, connection) {
+            if !moved {
                 return;
             }
         }
-        self.accept(now, name, link, connection);
     }
 
-    /// Sends the next challenge, if there is one left.
-    fn challenge(&self, now: Instant, link: &mut Link, connection: &mut ServerConnection) -> bool {
-        let challenge = &self.given["auth"]["challenges"][link.challenges];
-        let Some(data) = challenge.as_str().and_then(unhex) else {
-            link.challenges = 0;
+    /// Nothing is told before what it says is safe.
+    fn store(&mut self) -> bool {
+        let before = self.log.len();
+        let number = self.broker.take_records(&mut self.log);
+        self.broker.stored(number);
+        self.log.len() > before
+    }
+
+    fn read(&mut self, now: Instant, name: &str) -> bool {
+        let link = self.links.get_mut(name).expect("a transport");
+        let (id, bytes) = (link.id, std::mem::take(&mut link.input));
+        let mut input = &bytes[..];
+        while let Some(question) = self.broker.receive(id, now, &mut input) {
+            self.answer(now, name, question);
+        }
+        let link = self.links.get_mut(name).expect("a transport");
+        link.input = input.to_vec();
+        input.len() < bytes.len()
+    }
+
+    fn write(&mut self, now: Instant, id: ConnectionId) -> bool {
+        let mut links = self.links.values_mut();
+        let Some(link) = links.find(|link| link.id == id) else {
             return false;
         };
-        link.challenges += 1;
-        self.auth(now, connection, ReasonCode::ContinueAuthentication, &data);
-        true
-    }
-
-    fn auth(
-        &self,
-        now: Instant,
-        connection: &mut ServerConnection,
-        reason: ReasonCode,
-        data: &[u8],
-    ) {
-        let method = self.given["auth"]["method"]
-            .as_str()
-            .expect("a method")
-            .to_owned();
-        let remarks = self.remarks();
-        let mut properties = vec![
-            Property::AuthenticationMethod(&method),
-            Property::AuthenticationData(data),
-        ];
-        properties.extend(remark_properties(&remarks));
-        let properties = Properties::from(&properties[..]);
-        connection
-            .auth(now, &Auth { reason, properties })
-            .expect("AUTH");
-    }
-
-    fn authenticate(
-        &mut self,
-        now: Instant,
-        name: &str,
-        link: &mut Link,
-        connection: &mut ServerConnection,
-        asked: ReasonCode,
-    ) {
-        let opened = connection.is_connected();
-        // A re-authentication begins anew.
-        if asked == ReasonCode::ReAuthenticate {
-            link.challenges = 0;
-        }
-        let refusal = &self.given["auth"]["refuse"];
-        if refusal.is_string() && (opened || self.given["auth"]["later"] != true) {
-            let refused = reason(refusal);
-            if opened {
-                let _ = connection.disconnect(now, &Disconnect::new(refused));
-            } else {
-                let _ = connection.refuse(now, &Connack::new(refused));
-            }
-        } else if !self.challenge(now, link, connection) {
-            if opened {
-                self.auth(now, connection, ReasonCode::Success, b"");
-            } else {
-                self.accept(now, name, link, connection);
-            }
-        }
-    }
-
-    fn accept(
-        &mut self,
-        now: Instant,
-        name: &str,
-        link: &mut Link,
-        connection: &mut ServerConnection,
-    ) {
-        let bytes = std::mem::take(&mut link.connect);
-        let Ok(Some(Packet::Connect(connect))) =
-            Packet::decode(connection.version(), &DecodeOptions::new(), &mut &bytes[..])
-        else {
-            panic!("it was decoded before");
-        };
-        if self.given["refuse"].is_string() {
-            let refused = reason(&self.given["refuse"]);
-            let _ = connection.refuse(now, &Connack::new(refused));
-            return;
-        }
-        let mut set = self.given["connack"].clone();
-        let client = match connect.client_id {
-            "" => {
-                self.assigned += 1;
-                let assigned = format!("assigned-{}", self.assigned);
-                set["assigned_client_identifier"] = json!(assigned);
-                assigned
-            }
-            given => given.to_owned(),
-        };
-        if let Some(refused) = self.refused("refuse_client_id", &client) {
-            let _ = connection.refuse(now, &Connack::new(refused));
-            return;
-        }
-        if let Some(other) = self
-            .clients
-            .get(&client)
-            .and_then(|client| client.link.clone())
+        let mut moved = false;
+        while self
+            .broker
+            .poll_transmit(id, now, &mut link.output, usize::MAX)
+            > 0
         {
-            if let Some(other) = self
-                .links
-                .get_mut(&other)
-                .and_then(|link| link.connection.as_mut())
-            {
-                let _ = other.disconnect(now, &Disconnect::new(ReasonCode::SessionTakenOver));
-            }
-            self.run(now, &other);
+            moved = true;
         }
-        if connect.clean_start {
-            self.forget(now, &client);
+        if self.broker.closed(id).is_some() {
+            link.closed = true;
+            self.broker.disconnected(id, now);
         }
-        let kept = self.clients.entry(client.clone()).or_default();
-        let session = kept.session.take();
-        if connection.version() == Version::V5 {
-            // Those of the options are written by the connection.
-            for name in [
-                "receive_maximum",
-                "maximum_packet_size",
-                "topic_alias_maximum",
-            ] {
-                if let Value::Object(set) = &mut set {
-                    set.remove(name);
+        moved
+    }
+
+    fn answer(&mut self, now: Instant, name: &str, question: Question<'_>) {
+        match question {
+            Question::Connect { connect, token } => {
+                let link = self.links.get_mut(name).expect("a transport");
+                link.client_id = connect.client_id.to_owned();
+                link.method = connect.properties.authentication_method().map(Into::into);
+                link.wants_response_information =
+                    connect.properties.request_response_information() == Some(true);
+                let known = self.given["auth"]["method"].as_str();
+                match &link.method {
+                    Some(method) if known != Some(method) => {
+                        self.refuse(now, token, ReasonCode::BadAuthenticationMethod);
+                    }
+                    Some(_) => self.authenticate(now, name, token),
+                    None => self.accept(now, name, token),
                 }
             }
-            if let Some(method) = connect.properties.authentication_method() {
-                set["authentication_method"] = json!(method);
-            }
-            if connect.properties.request_response_information() == Some(true) {
-                set["response_information"] = self.given["response_information"].clone();
-            }
-            for (name, text) in self.remarks() {
-                match &name[..] {
-                    "reason_string" => set["reason_string"] = json!(text),
-                    _ => set["user_properties"] = json!([[text, ""]]),
+            Question::Auth { auth, token } => {
+                let link = self.links.get_mut(name).expect("a transport");
+                // A re-authentication begins anew.
+                if auth.reason == ReasonCode::ReAuthenticate {
+                    link.challenges = 0;
+                }
+                let id = link.id;
+                let is_connected = self.broker.client_id(id).is_some();
+                let refusal = &self.given["auth"]["refuse"];
+                match refusal.is_string().then(|| reason(refusal)) {
+                    Some(refused) if is_connected => {
+                        let disconnect = Disconnect::new(refused);
+                        self.broker.disconnect(id, now, &disconnect);
+                    }
+                    Some(refused) if self.given["auth"]["later"] != true => {
+                        self.refuse(now, token, refused);
+                    }
+                    _ => self.authenticate(now, name, token),
                 }
             }
+            Question::Publish { message, token } => {
+                if let Some(reason) = self.refused("disconnect", message.topic()) {
+                    let id = token.connection();
+                    let remarks = remarks(&self.given);
+                    let disconnect = Disconnect {
+                        properties: Properties::from(&remarks[..]),
+                        ..Disconnect::new(reason)
+                    };
+                    self.broker.disconnect(id, now, &disconnect);
+                    return;
+                }
+                let refused = self.refused("refuse_publish", message.topic());
+                let verdict = refused.map_or(Verdict::Allow, Verdict::Deny);
+                let answered = self.broker.answer_publish(token, now, verdict);
+                answered.expect("an answer");
+            }
+            Question::Subscribe { subscribe, token } => {
+                let codes = subscribe.subscriptions.iter().map(|one| {
+                    let granted = ReasonCode::granted(one.options.qos);
+                    self.refused("suback", one.filter).unwrap_or(granted)
+                });
+                let codes: Vec<_> = codes.collect();
+                let answered = self.broker.answer_subscribe(token, now, &codes);
+                answered.expect("an answer");
+            }
+            other => panic!("{other:?}"),
         }
-        if let Value::Object(set) = &mut set {
-            set.retain(|_, value| !value.is_null());
-        }
-        let connack = json!({"type": "CONNACK", "reason": "0x00", "properties": set});
-        let bytes = encode("5.0", &connack);
-        let decoded = Packet::decode(Version::V5, &DecodeOptions::new(), &mut &bytes[..]);
-        let Ok(Some(Packet::Connack(connack))) = decoded else {
-            panic!("CONNACK of the trace: {decoded:?}")
+    }
+
+    fn refuse(&mut self, now: Instant, token: QuestionToken, reason: ReasonCode) {
+        let refused = self.broker.refuse(token, now, &Connack::new(reason));
+        refused.expect("a refusal");
+    }
+
+    /// The next challenge, or that all is well.
+    fn authenticate(&mut self, now: Instant, name: &str, token: QuestionToken) {
+        let link = self.links.get_mut(name).expect("a transport");
+        let is_connected = self.broker.client_id(link.id).is_some();
+        let challenge = &self.given["auth"]["challenges"][link.challenges];
+        let challenge = challenge.as_str().and_then(unhex);
+        link.challenges += 1;
+        let reason = match &challenge {
+            Some(_) => ReasonCode::ContinueAuthentication,
+            None if is_connected => ReasonCode::Success,
+            None => return self.accept(now, name, token),
         };
-        match connection.accept(now, session, &connack) {
-            Ok(()) => {}
-            Err(AcceptError {
-                reason: AcceptErrorReason::Request(RequestError::NotSupported(reason)),
-                ..
-            }) => {
-                let _ = connection.refuse(now, &Connack::new(reason));
-                return;
-            }
-            Err(error) => panic!("{error}"),
-        }
-        let kept = self.clients.entry(client.clone()).or_default();
-        kept.link = Some(name.into());
-        kept.expires = None;
-        kept.will_at = None;
-        kept.will = connect.will.map(|will| {
-            let delay = will.properties.will_delay_interval().unwrap_or(0);
-            (Message::from_will(&will).expect("decoded"), delay)
-        });
-        link.client = client;
+        let challenge = challenge.unwrap_or_default();
+        let mut properties = remarks(&self.given);
+        properties.extend(link.method.as_deref().map(Property::AuthenticationMethod));
+        properties.push(Property::AuthenticationData(&challenge));
+        let properties = Properties::from(&properties[..]);
+        let sent = self
+            .broker
+            .authenticate(token, now, &Auth { reason, properties });
+        sent.expect("AUTH");
     }
 
-    /// The session ends; a will that waits goes out with it.
-    fn forget(&mut self, now: Instant, client: &str) {
-        let waits = self
-            .clients
-            .get(client)
-            .is_some_and(|client| client.will_at.is_some());
-        if waits {
-            self.publish_will(now, client);
+    fn accept(&mut self, now: Instant, name: &str, token: QuestionToken) {
+        let link = self.links.get_mut(name).expect("a transport");
+        link.challenges = 0;
+        let link = &self.links[name];
+        let for_all = &self.given["refuse"];
+        let refused = self
+            .refused("refuse_client_id", &link.client_id)
+            .or_else(|| for_all.is_string().then(|| reason(for_all)));
+        if let Some(reason) = refused {
+            return self.refuse(now, token, reason);
         }
-        self.clients.remove(client);
-    }
-
-    fn publish_will(&mut self, now: Instant, client: &str) {
-        let kept = self.clients.entry(client.into()).or_default();
-        kept.will_at = None;
-        if let Some((message, _)) = kept.will.take() {
-            self.retain(&message);
-            self.route(now, client, &message, None);
-        }
-    }
-
-    /// Keeps a retained message, or forgets the one that there is.
-    fn retain(&mut self, message: &Message) {
-        if message.retain() {
-            self.retained.remove(message.topic());
-            if !message.payload().is_empty() {
-                self.retained
-                    .insert(message.topic().into(), message.clone());
-            }
-        }
-    }
-
-    fn over(&mut self, now: Instant, name: &str, client: &str, closed: &Closed) {
-        let link = self.links.get_mut(name).expect("it is there");
-        let Some(kept) = self.clients.get_mut(client) else {
-            return;
+        let mut properties = remarks(&self.given);
+        properties.extend(link.method.as_deref().map(Property::AuthenticationMethod));
+        let information = self.given["response_information"].as_str();
+        let information = information.filter(|_| link.wants_response_information);
+        properties.extend(information.map(Property::ResponseInformation));
+        let admission = Admission {
+            properties: Properties::from(&properties[..]),
+            ..Admission::default()
         };
-        if kept.link.as_deref() != Some(name) {
-            return;
-        }
-        kept.link = None;
-        let session = link.connection.take().expect("it is there").into_session();
-        kept.session = Some(session);
-        let lives = closed.session_expiry_interval;
-        if lives != u32::MAX {
-            kept.expires = Some(after(now, lives));
-        }
-        match &kept.will {
-            Some((_, delay)) if closed.will_due => {
-                kept.will_at = Some(after(now, (*delay).min(lives)));
-            }
-            _ => kept.will = None,
-        }
-        self.due(now);
-    }
-
-    /// Wills and sessions whose time has come.
-    fn due(&mut self, now: Instant) {
-        let names: Vec<_> = self.clients.keys().cloned().collect();
-        for name in names {
-            if self
-                .clients
-                .get(&name)
-                .is_some_and(|client| client.will_at.is_some_and(|at| at <= now))
-            {
-                self.publish_will(now, &name);
-            }
-            if self
-                .clients
-                .get(&name)
-                .is_some_and(|client| client.expires.is_some_and(|at| at <= now))
-            {
-                self.forget(now, &name);
-            }
-        }
+        let accepted = self.broker.accept(token, now, &admission);
+        accepted.expect("an admission");
     }
 }
 
-fn after(now: Instant, seconds: u32) -> Instant {
-    now.saturating_add(Duration::from_secs(u64::from(seconds)))
+/// What an administrator sets once.
+fn options(given: &Value, serves_31: bool) -> BrokerOptions {
+    let small = |number: u64| u16::try_from(number).expect("small");
+    let large = |number: u64| u32::try_from(number).expect("four bytes");
+    let aliases = given["topic_aliases"].as_u64().map_or(0, small);
+    let mut connection = Options::new()
+        .with_accept_v31(serves_31)
+        .with_automatic_topic_aliases(aliases);
+    let mut options = BrokerOptions::new().with_seed(7).with_dollar_topics(true);
+    let none = Map::new();
+    for (name, value) in given["connack"].as_object().unwrap_or(&none) {
+        let number = value.as_u64().expect("a number");
+        match &name[..] {
+            "receive_maximum" => connection = connection.with_receive_maximum(small(number)),
+            "maximum_packet_size" => {
+                connection = connection.with_maximum_packet_size(large(number));
+            }
+            "topic_alias_maximum" => {
+                connection = connection.with_topic_alias_maximum(small(number));
+            }
+            "maximum_qos" => {
+                let qos = u8::try_from(number).ok().and_then(QoS::from_u8);
+                options = options.with_maximum_qos(qos.expect("a QoS"));
+            }
+            "retain_available" => options = options.with_retain_available(number > 0),
+            "wildcard_subscription_available" => {
+                options = options.with_wildcard_subscriptions(number > 0);
+            }
+            "shared_subscription_available" => {
+                options = options.with_shared_subscriptions(number > 0);
+            }
+            "subscription_identifier_available" => {
+                options = options.with_subscription_identifiers(number > 0);
+            }
+            "session_expiry_interval" => {
+                options = options.with_maximum_session_expiry(large(number));
+            }
+            "server_keep_alive" => options = options.with_maximum_keep_alive(small(number)),
+            other => panic!("nothing sets {other}"),
+        }
+    }
+    let is_given = |names: &[&str]| names.iter().any(|name| !given[*name].is_null());
+    options
+        .with_connection(connection)
+        .with_ask_connect(is_given(&[
+            "auth",
+            "refuse",
+            "refuse_client_id",
+            "response_information",
+            "reason_string",
+            "user_property",
+        ]))
+        .with_ask_publish(is_given(&["refuse_publish", "disconnect"]))
+        .with_ask_subscribe(is_given(&["suback"]))
 }
 
-impl Side for Broker {
+/// What is added to the packets that may have it.
+pub(super) fn remarks(given: &Value) -> Vec<Property<'_>> {
+    let text = given["reason_string"].as_str();
+    let name = given["user_property"].as_str();
+    let name = name.map(|name| Property::UserProperty(name, ""));
+    text.map(Property::ReasonString)
+        .into_iter()
+        .chain(name)
+        .collect()
+}
+
+impl Side for Administered {
     fn open(&mut self, now: Instant, name: &str) {
+        if self.options.records() && self.links.values().all(|link| link.closed) {
+            let options = self.options.clone();
+            let restored = Broker::restore(now, options, self.log.clone());
+            self.broker = restored.expect("what was recorded");
+            self.links.clear();
+            self.tick(now);
+        }
         let link = Link {
-            connection: Some(ServerConnection::new(now, self.options.clone())),
+            id: self.broker.connected(now),
             input: Vec::new(),
             output: Vec::new(),
             closed: false,
-            client: String::new(),
-            connect: Vec::new(),
+            client_id: String::new(),
+            method: None,
+            wants_response_information: false,
             challenges: 0,
         };
         self.links.insert(name.into(), link);
     }
 
     fn input(&mut self, now: Instant, name: &str, bytes: &[u8]) {
-        if let Some(link) = self.links.get_mut(name) {
-            link.input.extend_from_slice(bytes);
-        }
-        self.run(now, name);
-        self.run_all(now);
+        let link = self.links.get_mut(name).expect("a transport");
+        link.input.extend_from_slice(bytes);
+        self.run(now);
     }
 
     fn end(&mut self, now: Instant, name: &str) {
-        if let Some(connection) = self
-            .links
-            .get_mut(name)
-            .and_then(|link| link.connection.as_mut())
-        {
-            connection.receive_eof(now);
-        }
-        self.run(now, name);
-        self.run_all(now);
+        self.broker.receive_eof(self.links[name].id, now);
+        self.run(now);
     }
 
     fn act(&mut self, _now: Instant, _name: &str, packet: &Value) {
@@ -467,38 +338,17 @@ impl Side for Broker {
     }
 
     fn next(&self) -> Option<Instant> {
-        let links = self
-            .links
-            .values()
-            .filter_map(|link| link.connection.as_ref()?.poll_timeout());
-        let clients = self.clients.values();
-        let clients = clients
-            .flat_map(|client| [client.will_at, client.expires])
-            .flatten();
-        links.chain(clients).min()
+        self.broker.poll_timeout()
     }
 
     fn tick(&mut self, now: Instant) {
-        for link in self.links.values_mut() {
-            if let Some(connection) = &mut link.connection {
-                connection.handle_timeout(now);
-            }
+        while self.broker.poll_timeout().is_some_and(|at| at <= now) {
+            self.broker.handle_timeout(now);
         }
-        self.run_all(now);
-        self.due(now);
-        self.run_all(now);
+        self.run(now);
     }
 
     fn delivered(&mut self) -> Vec<Value> {
         Vec::new()
-    }
-}
-
-impl Broker {
-    fn run_all(&mut self, now: Instant) {
-        let names: Vec<_> = self.links.keys().cloned().collect();
-        for name in names {
-            self.run(now, &name);
-        }
     }
 }
