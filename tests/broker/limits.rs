@@ -337,3 +337,33 @@ fn events_that_wait_hold_the_input_up() {
     net.run();
     assert_eq!(net.peers[ada].acks.len(), 3);
 }
+
+/// What was counted before a restart counts behind it, and a broker that came back leaves as much to the next one.
+#[test]
+fn subscriptions_are_counted_through_restarts() {
+    let options = BrokerOptions::new().with_records(true);
+    let mut net = net(options.with_maximum_client_subscriptions(2));
+    let connect = lasting(Version::V5, "ada");
+    let (ada, _) = Raw::connect(&mut net, &connect);
+    for (filter, expected) in [("a", "SUBACK 01"), ("b", "SUBACK 01"), ("c", "SUBACK 97")] {
+        assert_eq!(ada.subscribe(&mut net, filter, QOS[1]), [expected]);
+    }
+    for (goes, comes) in [("a", "c"), ("b", "d"), ("c", "e")] {
+        // All that is left of the older one is a snapshot.
+        let mut snapshot = Vec::new();
+        net.broker.snapshot(|record| snapshot.push(record));
+        net.records = snapshot;
+        net.restart();
+        let (ada, said) = Raw::connect(&mut net, &connect);
+        assert_eq!(said, ["CONNACK 00 present"]);
+        assert_eq!(ada.subscribe(&mut net, comes, QOS[1]), ["SUBACK 97"]);
+        let filters = [goes];
+        let said = ada.send(&mut net, &[Unsubscribe::new(id(4), &filters[..]).into()]);
+        assert_eq!(said, ["UNSUBACK 00"]);
+        // That is in the records of the one that came back.
+        net.restart();
+        let (ada, _) = Raw::connect(&mut net, &connect);
+        assert_eq!(ada.subscribe(&mut net, comes, QOS[1]), ["SUBACK 01"]);
+        assert_eq!(ada.subscribe(&mut net, "z", QOS[1]), ["SUBACK 97"]);
+    }
+}

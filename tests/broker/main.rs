@@ -1,6 +1,7 @@
 //! The broker as its clients see it: who gets which message, from whom, and when.
 
 mod admin;
+mod aliases;
 mod authentication;
 mod features;
 mod groups;

@@ -3,6 +3,7 @@
 use sansio_mqtt::*;
 
 use crate::net::{Net, QOS, retained};
+use crate::raw::{Raw, id};
 use crate::{VERSIONS, lasting, net};
 
 /// 5.0 §3.3.1.3, §3.8.3.1: every combination of the three options, for a new subscription and for one that is there.
@@ -214,4 +215,27 @@ fn what_lives_no_time_is_not_retained() {
     let late = net.join(Version::V5, "late");
     net.subscribe(late, &[Subscription::new("a", QoS::AtLeastOnce)]);
     assert_eq!(net.take(late), []);
+}
+
+/// So much waits for a client that asks and does not read; what it asks beyond that is not looked at.
+#[test]
+fn searches_that_wait_hold_the_input_up() {
+    let mut net = net();
+    net.broker
+        .publish(net.now, &retained("a", "x", QoS::AtLeastOnce));
+    let ada = Raw::join(&mut net, Version::V311, "ada");
+    let mut bytes = Vec::new();
+    for number in 1..101 {
+        let filter = format!("{number}");
+        let filters = [Subscription::new(&filter, QoS::AtMostOnce)];
+        let subscribe = Subscribe::new(id(number), &filters[..]);
+        subscribe.encode(Version::V311, &mut bytes).unwrap();
+    }
+    let mut input = &bytes[..];
+    assert!(net.broker.receive(ada.id, net.now, &mut input).is_none());
+    assert!(!input.is_empty());
+    assert!(!net.broker.wants_input(ada.id));
+    let before = ada.heard(&mut net).len();
+    assert!(before < 100);
+    assert_eq!(ada.send_bytes(&mut net, input).len(), 100 - before);
 }

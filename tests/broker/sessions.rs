@@ -284,3 +284,28 @@ fn the_time_of_a_session_goes_on_through_a_restart() {
         assert_eq!(said, [expected]);
     }
 }
+
+/// A client that does not come back between two restarts is neither forgotten nor, once its session is ended, remembered.
+#[test]
+fn a_session_is_there_behind_two_restarts() {
+    for is_ended in [false, true] {
+        let mut net = Net::new(BrokerOptions::new().with_records(true));
+        let connect = lasting(Version::V5, "ada");
+        let (ada, _) = Raw::connect(&mut net, &connect);
+        ada.leave(&mut net);
+        net.restart();
+        let mut snapshot = Vec::new();
+        net.broker.snapshot(|record| snapshot.push(record));
+        net.records = snapshot;
+        if is_ended {
+            let disconnect = Disconnect::new(ReasonCode::AdministrativeAction);
+            net.broker.end_session("ada", net.now, &disconnect);
+        }
+        net.restart();
+        let (_, said) = Raw::connect(&mut net, &connect);
+        match is_ended {
+            true => assert_eq!(said, ["CONNACK 00"]),
+            false => assert_eq!(said, ["CONNACK 00 present"]),
+        }
+    }
+}

@@ -213,3 +213,39 @@ fn a_publisher_may_be_the_slow_one() {
         ["PUBACK 10"]
     );
 }
+
+/// A message of a Shared Subscription is nobody's own: that no member has room ends no connection, and is told.
+#[test]
+fn a_group_that_is_slow_loses_messages_and_no_members() {
+    let mut net = net(SlowConsumer::Disconnect, QueuePolicy::Reject);
+    let members = ["ada", "bob"].map(|name| {
+        let raw = Raw::join(&mut net, Version::V5, name);
+        raw.subscribe(&mut net, "$share/g/a", QoS::AtLeastOnce);
+        raw
+    });
+    let texts: Vec<String> = (0..8).map(|at| at.to_string()).collect();
+    for text in &texts {
+        let message = message("a", text, QOS[1]);
+        assert_eq!(net.broker.publish(net.now, &message), 1);
+    }
+    let lost = lost(&mut net);
+    assert_eq!(lost.len(), 2);
+    assert!(
+        lost[0].ends_with(" 6") && lost[1].ends_with(" 7"),
+        "{lost:?}"
+    );
+    let mut said: Vec<String> = Vec::new();
+    for member in &members {
+        let heard = member.heard(&mut net);
+        assert_eq!(heard.len(), 3);
+        said.extend(heard);
+    }
+    said.sort();
+    let texts: Vec<&str> = texts[..6].iter().map(String::as_str).collect();
+    assert_eq!(said, copies(&texts));
+    // Who has room again is asked again.
+    members[1].send(&mut net, &[Packet::Puback(Ack::new(id(1)))]);
+    net.broker.publish(net.now, &message("a", "8", QOS[1]));
+    assert_eq!(members[1].heard(&mut net), copies(&["8"]));
+    assert_eq!(net.broker.counters().connected, 2);
+}
