@@ -1,0 +1,4 @@
+//! The kinds of targets.
+
+pub(crate) mod broker;
+pub(crate) mod vectors;
