@@ -7,6 +7,7 @@ use super::connecting::Connecting;
 use super::log::Held;
 use super::{Broker, BrokerEvent, Client, Question, QuestionToken, Timer};
 use crate::connection::{AckToken, Closed, RequestToken};
+use crate::index::Deliveries;
 use crate::message::Message;
 use crate::options::Options;
 use crate::packet::{Disconnect, SubscriptionOptions};
@@ -15,6 +16,9 @@ use crate::server::{ServerConnection, ServerEvent};
 use crate::session::DropReason;
 use crate::time::Instant;
 use crate::types::QoS;
+
+/// Places that a buffer may keep; those that a burst needed beyond are given back once it is over.
+pub(super) const KEPT: usize = 256;
 
 /// A connection of a [`Broker`]. Never used again for another one, as long as those are fewer than 2³².
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
@@ -321,6 +325,10 @@ impl Broker {
                     self.timers.remove(&(timer, Timer::Connection(id.slot)));
                 }
             }
+            // No larger than in proportion to what may still be found.
+            if self.deliveries.capacity() > KEPT + 4 * self.index.len() {
+                self.deliveries = Deliveries::new();
+            }
         }
     }
 
@@ -356,7 +364,12 @@ impl Broker {
     /// write everything remembers that himself.
     pub fn poll_ready(&mut self) -> Option<ConnectionId> {
         loop {
-            let id = self.ready.pop_front()?;
+            let Some(id) = self.ready.pop_front() else {
+                if self.ready.capacity() > KEPT + 4 * self.connections.len() {
+                    self.ready.shrink_to(KEPT);
+                }
+                return None;
+            };
             let connection = self.connections.get_mut(id.slot);
             // It may be another one by now.
             if let Some(connection) = connection.filter(|one| one.generation == id.generation) {
@@ -478,6 +491,9 @@ impl Broker {
     pub(super) fn finish_closed(&mut self, now: Instant) {
         while let Some(slot) = self.closing.pop() {
             self.finish(slot, now);
+        }
+        if self.closing.capacity() > KEPT {
+            self.closing.shrink_to(KEPT);
         }
     }
 

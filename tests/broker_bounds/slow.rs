@@ -1,0 +1,249 @@
+//! Clients that read nothing, or acknowledge nothing.
+
+use sansio_mqtt::*;
+
+use crate::bounds::{BUFFERS, PAGES, World, packet, publish, subscribe};
+use crate::counting::in_use;
+use crate::net::QOS;
+
+const POLICIES: [SlowConsumer; 2] = [SlowConsumer::Disconnect, SlowConsumer::Drop];
+
+const KEPT: usize = 100;
+const KEPT_BYTES: usize = 100_000;
+/// A message that is kept, besides its bytes: its own fields (some 64 bytes) in a table that may be half empty, the header of
+/// its bytes, the handle by which a Shared Subscription knows it.
+const MESSAGE: usize = 256;
+/// A client that is connected, with one subscription, and the buffers of a connection that is not at rest.
+const CLIENT: usize = 2_048;
+
+fn options(policy: SlowConsumer) -> BrokerOptions {
+    let connection = Options::new()
+        .with_maximum_kept_messages(KEPT as u32)
+        .with_maximum_kept_bytes(KEPT_BYTES as u32);
+    BrokerOptions::new()
+        .with_connection(connection)
+        .with_slow_consumer(policy)
+}
+
+/// By their number or by their bytes they fill a queue.
+const SIZES: [usize; 2] = [10, 5_000];
+
+/// A message goes all the way to the broker, and nothing of it stays between the two.
+fn pass(world: &mut World, from: ConnectionId, payload: &[u8], qos: QoS) {
+    world.send(from, &publish(Version::V5, "slow/a", payload, qos));
+    world.read(from);
+    if qos == QoS::ExactlyOnce {
+        world.send(
+            from,
+            &packet(Version::V5, Packet::Pubrel(Ack::new(crate::bounds::id(1)))),
+        );
+        world.read(from);
+    }
+}
+
+fn cases() -> impl Iterator<Item = (SlowConsumer, QoS, usize)> {
+    let all = POLICIES
+        .iter()
+        .flat_map(|&policy| QOS.map(|qos| (policy, qos)));
+    all.flat_map(|(policy, qos)| SIZES.map(|size| (policy, qos, size)))
+}
+
+/// One reader, or many, that never drain; where the policy ends them they come back.
+fn never_drain(readers: usize, rounds: u32, filter: &str) {
+    for (policy, qos, size) in cases() {
+        let mut world = World::new(options(policy));
+        let before = in_use();
+        let publisher = world.join(&Connect::new(Version::V5, "fast"));
+        let mut slow: Vec<_> = (0..readers)
+            .map(|n| world.subscriber(&format!("slow-{n}"), filter, qos))
+            .collect();
+        let mut ended = 0;
+        // All have the same messages, or each its own.
+        let bytes = match filter.starts_with('$') {
+            true => readers * KEPT_BYTES,
+            false => KEPT_BYTES,
+        };
+        let bound = (readers + 1) * CLIENT + readers * KEPT * MESSAGE + bytes;
+        let name = format!("{readers} slow, {qos:?} of {size} bytes, {policy:?}");
+        let held = world.flat(&name, before, bound, rounds, |world, _| {
+            pass(world, publisher, &vec![7; size], qos);
+            for (n, id) in slow.iter_mut().enumerate() {
+                if world.is_closed(*id) {
+                    ended += 1;
+                    let last = world.read(*id);
+                    assert_eq!(last[last.len() - 3..], [0xe0, 1, 0x97], "Quota exceeded");
+                    world.gone(*id);
+                    *id = world.subscriber(&format!("slow-{n}"), filter, qos);
+                }
+            }
+        });
+        println!("    {} bytes a reader", held / readers);
+        let is_shared = filter.starts_with('$');
+        let is_ended = !is_shared && policy == SlowConsumer::Disconnect && qos > QoS::AtMostOnce;
+        assert_eq!(ended > 0, is_ended);
+        let dropped = world.net.broker.counters().messages_dropped;
+        assert!(dropped > 0 || is_shared, "{dropped}");
+        for id in slow.drain(..).chain([publisher]) {
+            world.gone(id);
+        }
+        drop((slow, name));
+        world.is_back(before, BUFFERS);
+    }
+}
+
+#[test]
+fn slow_readers_that_never_drain() {
+    never_drain(1, 1_000, "slow/#");
+}
+
+#[test]
+fn many_slow_readers_at_once() {
+    never_drain(100, 250, "slow/#");
+}
+
+#[test]
+fn slow_members_of_a_shared_subscription() {
+    never_drain(4, 1_000, "$share/g/slow/#");
+}
+
+/// They read everything and acknowledge nothing: what is on its way to them counts as what waits does.
+#[test]
+fn readers_that_never_acknowledge() {
+    for (policy, qos, size) in cases() {
+        let mut world = World::new(options(policy));
+        let before = in_use();
+        let publisher = world.join(&Connect::new(Version::V5, "fast"));
+        let mut reader = world.subscriber("mute", "slow/#", qos);
+        let bound = 2 * CLIENT + KEPT * MESSAGE + KEPT_BYTES;
+        let name = format!("never acknowledges, {qos:?} of {size} bytes, {policy:?}");
+        world.flat(&name, before, bound, 1_000, |world, _| {
+            pass(world, publisher, &vec![7; size], qos);
+            world.read(reader);
+            if world.is_closed(reader) {
+                world.gone(reader);
+                reader = world.subscriber("mute", "slow/#", qos);
+            }
+        });
+        world.gone(reader);
+        world.gone(publisher);
+        drop(name);
+        world.is_back(before, BUFFERS);
+    }
+}
+
+/// The session of one that is disconnected outlives it, and so does what waits, but nothing more comes to it.
+#[test]
+fn a_session_that_outlives_a_slow_reader() {
+    let for_ever = [Property::SessionExpiryInterval(60)];
+    let connect = Connect {
+        clean_start: false,
+        properties: Properties::from(&for_ever[..]),
+        ..Connect::new(Version::V5, "slow")
+    };
+    for policy in POLICIES {
+        for drops in [
+            QueuePolicy::Reject,
+            QueuePolicy::DropOldest,
+            QueuePolicy::DropQos0First,
+        ] {
+            let mut world = {
+                let options = options(policy);
+                let connection = Options::new()
+                    .with_maximum_kept_messages(KEPT as u32)
+                    .with_maximum_kept_bytes(KEPT_BYTES as u32)
+                    .with_queue_policy(drops);
+                World::new(options.with_connection(connection))
+            };
+            let before = in_use();
+            let publisher = world.join(&Connect::new(Version::V5, "fast"));
+            let mut reader = world.join(&connect);
+            world.send(reader, &subscribe(Version::V5, "slow/#", QoS::ExactlyOnce));
+            let bound = 2 * CLIENT + KEPT * MESSAGE + KEPT_BYTES;
+            let name = format!("slow for ever, {drops:?}, {policy:?}");
+            world.flat(&name, before, bound, 1_000, |world, round| {
+                let size = SIZES[round as usize / 30 % 2];
+                pass(world, publisher, &vec![7; size], QOS[round as usize % 3]);
+                if round % 50 == 0 || world.is_closed(reader) {
+                    // Back at once, or only later.
+                    world.gone(reader);
+                    if round % 100 == 0 {
+                        reader = world.open();
+                        world.send(reader, &packet(Version::V5, connect));
+                    }
+                }
+            });
+            world.gone(reader);
+            world.gone(publisher);
+            world.net.advance(std::time::Duration::from_secs(61));
+            drop(name);
+            world.is_back(before, BUFFERS);
+        }
+    }
+}
+
+/// Thousands of filters that overlap, each with an identifier, beside `#` and `$SYS/#`: each message comes once, and its
+/// identifiers count in what may wait.
+#[test]
+fn a_client_that_subscribes_to_everything() {
+    let subscriptions = 5_000;
+    let options = options(SlowConsumer::Drop)
+        .with_maximum_client_subscriptions(subscriptions)
+        .with_sys_interval(Some(std::time::Duration::from_secs(1)));
+    let mut world = World::new(options);
+    let before = in_use();
+    let topic = "0/".repeat(12);
+    let levels = 13;
+    let all = world.subscriber("all", "#", QoS::AtLeastOnce);
+    world.send(all, &subscribe(Version::V5, "$SYS/#", QoS::AtLeastOnce));
+    // Each meets the topic.
+    for n in 2..subscriptions {
+        let filter: Vec<_> = (0..levels)
+            .map(|level| match (n >> level & 1, level) {
+                (1, _) => "+",
+                (_, 12) => "",
+                _ => "0",
+            })
+            .collect();
+        let filter = filter.join("/");
+        let identifier = [Property::SubscriptionIdentifier(n)];
+        let list = [Subscription::new(&filter, QoS::AtLeastOnce)];
+        let one = Subscribe {
+            properties: Properties::from(&identifier[..]),
+            ..Subscribe::new(crate::bounds::id(1), &list)
+        };
+        world.send(all, &packet(Version::V5, one));
+        let suback = world.read(all);
+        assert_eq!(suback.last(), Some(&1), "{filter}");
+    }
+    // A subscription of 13 levels takes some 200 bytes; what goes round has a copy of its hits in buffers.
+    let bound = CLIENT + KEPT * MESSAGE + KEPT_BYTES + subscriptions as usize * (200 + 100);
+    let publisher = world.join(&Connect::new(Version::V5, "fast"));
+    world.flat(
+        "subscribed to everything",
+        before,
+        bound,
+        200,
+        |world, _| {
+            world.send(
+                publisher,
+                &publish(Version::V5, &topic, b"x", QoS::AtLeastOnce),
+            );
+            world.read(publisher);
+            world.net.advance(std::time::Duration::from_secs(1));
+            world.send(publisher, &packet(Version::V5, Packet::Pingreq));
+            world.send(all, &packet(Version::V5, Packet::Pingreq));
+        },
+    );
+    let waiting = world.net.broker.session("all").unwrap().queued();
+    assert!(waiting > 0);
+    world.gone(all);
+    world.gone(publisher);
+    drop(topic);
+    world
+        .net
+        .broker
+        .clear_retained(&TopicFilter::new(Version::V5, "$SYS/#").unwrap(), |_, _| {
+            true
+        });
+    world.is_back(before, PAGES);
+}
