@@ -6,7 +6,7 @@ mod net;
 
 use std::time::Duration;
 
-use net::{Net, retained};
+use net::{Net, message, retained};
 use sansio_mqtt::*;
 
 /// A message that a new subscription finds waits in the session while SUBACK waits for its record: a snapshot made then has
@@ -97,4 +97,26 @@ fn input_of_a_connection_that_has_ended_is_discarded_while_events_wait() {
     assert!(net.broker.receive(id, net.now, &mut input).is_none());
     assert!(input.is_empty());
     assert!(net.broker.poll_event().is_some());
+}
+
+/// Each copy has the Subscription Identifiers of all subscriptions that match: they count in what may wait for a client.
+#[test]
+fn subscription_identifiers_count_in_a_queue() {
+    let options = Options::new().with_maximum_kept_bytes(100);
+    let mut net = Net::new(BrokerOptions::new().with_connection(options));
+    let bob = net.join(Version::V5, "bob");
+    for (at, filter) in ["#", "+", "a", "a/#", "+/#"].iter().enumerate() {
+        let filters = [Subscription::new(filter, QoS::AtMostOnce)];
+        net.subscribe_with(bob, &filters, Some(1 + at as u32));
+    }
+    net.broker
+        .publish(net.now, &message("a", "1", QoS::AtMostOnce));
+    for _ in 0..10 {
+        net.broker
+            .publish(net.now, &message("a", "2", QoS::AtMostOnce));
+    }
+    // Two bytes and five times four each.
+    assert_eq!(net.broker.session("bob").unwrap().queued(), 4);
+    net.run();
+    assert_eq!(net.peers[bob].received.len(), 4);
 }
