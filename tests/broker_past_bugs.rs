@@ -120,3 +120,29 @@ fn subscription_identifiers_count_in_a_queue() {
     net.run();
     assert_eq!(net.peers[bob].received.len(), 4);
 }
+
+/// One SUBSCRIBE with the same filter thousands of times: what is retained comes as often, and what waits for that takes the
+/// memory of one.
+#[test]
+fn the_same_filter_many_times_in_one_subscribe() {
+    let mut net = Net::new(BrokerOptions::new());
+    net.broker
+        .publish(net.now, &retained("a", "x", QoS::AtMostOnce));
+    net.broker
+        .publish(net.now, &retained("b", "y", QoS::AtMostOnce));
+    let bob = net.join(Version::V5, "bob");
+    let filters = ["a", "b", "a", "a"].map(|filter| Subscription::new(filter, QoS::AtMostOnce));
+    assert_eq!(net.subscribe(bob, &filters).len(), 4);
+    assert_eq!(net.texts(bob), ["x", "x", "x", "y"]);
+    // Until the subscription ends.
+    net.peers[bob]
+        .client
+        .subscribe(&filters, Properties::EMPTY)
+        .unwrap();
+    net.peers[bob]
+        .client
+        .unsubscribe(&["a"], Properties::EMPTY)
+        .unwrap();
+    net.run();
+    assert_eq!(net.texts(bob), ["y"]);
+}

@@ -1,7 +1,7 @@
 //! How a client gets in, and how its session begins, goes on and ends.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -411,7 +411,7 @@ impl Broker {
             expires_at: None,
             timer: None,
             subscriptions: 0,
-            searches: VecDeque::new(),
+            searches: None,
             shared: BTreeMap::new(),
             options: None,
         });

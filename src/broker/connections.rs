@@ -469,7 +469,7 @@ impl Broker {
         let client = connection
             .client
             .and_then(|number| self.clients.get(number));
-        let searches = client.is_some_and(|client| !client.searches.is_empty());
+        let searches = client.is_some_and(|client| client.searches.is_some());
         // That one is over has to be seen, too.
         if connection.is_over || searches || connection.machine.has_output() {
             self.push_ready(slot);
@@ -530,7 +530,9 @@ impl Client {
     const SEARCHES: usize = 64;
 
     fn has_many_searches(&self) -> bool {
-        self.searches.len() >= Self::SEARCHES
+        self.searches
+            .as_ref()
+            .is_some_and(|searches| searches.len() >= Self::SEARCHES)
     }
 
     /// The QoS that matters for [`SlowConsumer`](super::SlowConsumer).

@@ -36,7 +36,7 @@ pub use log::RestoreError;
 pub use options::{BrokerOptions, SharedPick, SlowConsumer};
 pub use question::{Admission, AnswerError, AnswerErrorReason, Question, QuestionToken, Verdict};
 pub use record::{BrokerRecord, MalformedRecord};
-use retained::{Kept, Search};
+use retained::{Kept, Searches};
 use timers::Timer;
 
 use crate::index::{Deliveries, GroupId, RetainedStore, SubscriptionIndex};
@@ -121,7 +121,8 @@ use crate::time::Instant;
 /// - A client that is away gets what is of QoS 1 and 2, as long as its session lasts.
 /// - A client that does not keep up loses messages of QoS 0 and is disconnected at others ([`SlowConsumer`]).
 /// - Retained messages that a new subscription meets are put into the queue as that empties, however many there are; what
-///   is retained when their turn comes is sent. If several wait, they come in the order of the subscriptions.
+///   is retained when their turn comes is sent. If several wait, they come in the order of the subscriptions, and what the
+///   same filter is to bring several times at the first of its places.
 /// - Before 5.0, RETAIN is set on what is sent because of a new subscription, and on nothing else.
 /// - A message to a Shared Subscription goes to a member that is connected, if there is one, else into the queue of one that
 ///   is away. When a session ends, what of QoS 1 was on the way to it goes to another member; of QoS 2 only what was
@@ -207,7 +208,7 @@ struct Client {
     timer: Option<Instant>,
     subscriptions: u32,
     /// New subscriptions whose retained messages are not all sent.
-    searches: VecDeque<Search>,
+    searches: Option<Box<Searches>>,
     /// What is on the way to it for a Shared Subscription.
     shared: BTreeMap<PublishHandle, GroupId>,
     /// Unless those of the broker.

@@ -1,12 +1,11 @@
 //! Messages that are retained, and what a new subscription gets of them.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
 use super::{Broker, BrokerEvent, BrokerRecord, Client};
-use crate::index::{IndexError, SearchCursor};
+use crate::index::{IndexError, SearchCursor, SubscriberId};
 use crate::message::Message;
-use crate::packet::SubscriptionOptions;
 use crate::session::{DropReason, PublishErrorReason};
 use crate::time::Instant;
 use crate::topic::{TopicFilter, TopicName};
@@ -26,14 +25,83 @@ impl Kept {
     }
 }
 
-/// A subscription whose retained messages are on their way.
-pub(super) struct Search {
-    pub(super) filter: TopicFilter<'static>,
-    options: SubscriptionOptions,
-    identifier: Option<u32>,
+/// Subscriptions of a client whose retained messages are on their way, in their order. What the same filter is to bring
+/// several times comes one after the other, and takes the memory of once.
+#[derive(Default)]
+pub(super) struct Searches {
+    /// The one whose turn it is.
+    running: Option<Search>,
+    /// Those whose turn comes, and some that are gone.
+    order: VecDeque<Arc<TopicFilter<'static>>>,
+    /// Those whose turn comes, and how often.
+    waiting: BTreeMap<Arc<TopicFilter<'static>>, usize>,
+    /// How often in all.
+    total: usize,
+}
+
+struct Search {
+    filter: Arc<TopicFilter<'static>>,
     cursor: SearchCursor,
     /// Found, and not in the queue yet, with the time at which each expires.
     found: VecDeque<(Message, Option<Instant>)>,
+    /// How often it comes again behind this.
+    again: usize,
+}
+
+impl Search {
+    fn new(filter: Arc<TopicFilter<'static>>, again: usize) -> Self {
+        Self {
+            filter,
+            cursor: SearchCursor::new(),
+            found: VecDeque::new(),
+            again,
+        }
+    }
+}
+
+impl Searches {
+    /// How many are on their way or wait, with some that are gone.
+    pub(super) fn len(&self) -> usize {
+        let running = self.running.as_ref().map_or(0, |one| one.again + 1);
+        running + self.total.max(self.order.len())
+    }
+
+    fn push(&mut self, filter: TopicFilter<'static>) {
+        self.total += 1;
+        if let Some(times) = self.waiting.get_mut(&filter) {
+            *times += 1;
+        } else {
+            let filter = Arc::new(filter);
+            self.order.push_back(Arc::clone(&filter));
+            self.waiting.insert(filter, 1);
+        }
+    }
+
+    fn remove(&mut self, filter: &TopicFilter<'static>) {
+        self.total -= self.waiting.remove(filter).unwrap_or(0);
+        self.running.take_if(|one| *one.filter == *filter);
+    }
+
+    /// The one whose turn it is.
+    fn front(&mut self) -> Option<&mut Search> {
+        while self.running.is_none() {
+            let filter = self.order.pop_front()?;
+            if let Some(times) = self.waiting.remove(&filter) {
+                self.total -= times;
+                self.running = Some(Search::new(filter, times.saturating_sub(1)));
+            }
+        }
+        self.running.as_mut()
+    }
+
+    /// The running one has given everything. True: nothing else waits.
+    fn finish(&mut self) -> bool {
+        if let Some(Search { filter, again, .. }) = self.running.take() {
+            let again = again.checked_sub(1);
+            self.running = again.map(|again| Search::new(filter, again));
+        }
+        self.running.is_none() && self.waiting.is_empty()
+    }
 }
 
 /// Messages wait for a client up to which more of what is retained is put behind them.
@@ -98,11 +166,10 @@ impl Broker {
         &mut self,
         number: u32,
         filter: &TopicFilter<'_>,
-        options: SubscriptionOptions,
-        identifier: Option<u32>,
+        retain_handling: RetainHandling,
         is_new: bool,
     ) {
-        let wanted = match options.retain_handling {
+        let wanted = match retain_handling {
             RetainHandling::SendAtSubscribe => true,
             RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
@@ -110,22 +177,12 @@ impl Broker {
         if filter.share_name().is_some() {
             return;
         }
-        if let Some(client) = self.clients.get_mut(number) {
-            // What an earlier SUBSCRIBE has still to bring comes as the subscription is now.
-            for search in &mut client.searches {
-                if search.filter == *filter {
-                    (search.options, search.identifier) = (options, identifier);
-                }
-            }
-            if wanted && !self.retained.is_empty() {
-                client.searches.push_back(Search {
-                    filter: filter.clone().into_owned(),
-                    options,
-                    identifier,
-                    cursor: SearchCursor::new(),
-                    found: VecDeque::new(),
-                });
-            }
+        if let (true, Some(client)) = (
+            wanted && !self.retained.is_empty(),
+            self.clients.get_mut(number),
+        ) {
+            let searches = client.searches.get_or_insert_default();
+            searches.push(filter.clone().into_owned());
         }
     }
 
@@ -136,6 +193,7 @@ impl Broker {
             connections,
             clients,
             retained,
+            index,
             ..
         } = self;
         let Some(connection) = connections.get_mut(slot) else {
@@ -145,24 +203,33 @@ impl Broker {
         let Some((client, number)) = client.zip(connection.client) else {
             return false;
         };
-        let Some(search) = client.searches.front_mut() else {
+        let Some(searches) = &mut client.searches else {
+            return false;
+        };
+        let Some(search) = searches.front() else {
+            client.searches = None;
             return false;
         };
         if search.found.is_empty() && !search.cursor.is_done() {
             let Search {
                 filter,
-                options,
-                identifier,
                 cursor,
                 found,
+                ..
             } = search;
+            // As the subscription is by now.
+            let Some(subscriber) = index.get(filter, SubscriberId::new(number)) else {
+                searches.running = None;
+                return true;
+            };
+            let identifier = subscriber.identifier;
             let mut steps = 0;
             // A step gives at most one topic.
             while steps < STEPS && found.len() < SOME && !cursor.is_done() {
                 steps += SOME;
                 retained.search_some(filter, cursor, SOME, |one| {
                     let message = one.value().message.clone();
-                    let qos = message.qos().min(options.qos);
+                    let qos = message.qos().min(subscriber.options.qos);
                     let copy = message.with_qos(qos);
                     let copy = super::publish::with_identifiers(copy, identifier.as_slice());
                     found.push_back((copy, one.expires()));
@@ -202,8 +269,10 @@ impl Broker {
             }
         }
         if search.found.is_empty() && search.cursor.is_done() {
-            client.searches.pop_front();
-            goes_on &= !client.searches.is_empty();
+            if searches.finish() {
+                client.searches = None;
+                goes_on = false;
+            }
         }
         for (message, reason) in undeliverable {
             self.note_dropped(number, Some(message), reason);
@@ -260,7 +329,9 @@ impl Broker {
 impl Client {
     /// A subscription is gone: what of it is not sent is not sent any more.
     pub(super) fn end_search(&mut self, filter: &TopicFilter<'_>) {
-        self.searches.retain(|search| search.filter != *filter);
+        if let Some(searches) = &mut self.searches {
+            searches.remove(&filter.clone().into_owned());
+        }
     }
 }
 

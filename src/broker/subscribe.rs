@@ -175,13 +175,8 @@ impl Broker {
                 });
             }
         }
-        self.begin_search(
-            number,
-            &filter,
-            subscriber.options,
-            identifier,
-            old.is_none(),
-        );
+        let retain_handling = subscriber.options.retain_handling;
+        self.begin_search(number, &filter, retain_handling, old.is_none());
         ReasonCode::granted(granted)
     }
 
