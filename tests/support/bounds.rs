@@ -9,8 +9,8 @@ pub(crate) const VERSIONS: [Version; 2] = [Version::V311, Version::V5];
 
 /// By this much buffers may have grown that are kept from call to call, when all others have gone: 256 places each.
 pub(crate) const BUFFERS: isize = 8_192;
-/// The same, and a page of 32 KiB in the index that is still there for a block of the two.
-pub(crate) const PAGES: isize = BUFFERS + 49_152;
+/// The same, and pages of 32 KiB in the index that are still there for a block of the two.
+pub(crate) const PAGES: isize = BUFFERS + 3 * 32_768;
 
 pub(crate) struct World {
     pub(crate) net: Net,
