@@ -193,8 +193,13 @@ impl Broker {
             .client
             .and_then(|number| self.clients.get(number));
         connection.asked.is_some()
-            || self.events.len().max(self.log.len()) >= self.options.maximum_events.max(1)
+            || self.has_many_events()
             || client.is_some_and(Client::has_many_searches)
+    }
+
+    /// Whether so many events or records wait that nothing is done that would make more.
+    pub(super) fn has_many_events(&self) -> bool {
+        self.events.len().max(self.log.len()) >= self.options.maximum_events.max(1)
     }
 
     fn handle<'i>(

@@ -181,6 +181,9 @@ pub struct Broker {
     groups: Vec<GroupId>,
 }
 
+/// Places for events that are kept when there are none.
+const FEW_EVENTS: usize = 64;
+
 /// The broker takes no more clients.
 struct Leaving {
     reason: ReasonCode,
@@ -256,7 +259,11 @@ impl Broker {
 
     /// What happened that no connection is told of, in order; only of the kinds that [`BrokerOptions`] ask for.
     pub fn poll_event(&mut self) -> Option<BrokerEvent> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > FEW_EVENTS {
+            self.events.shrink_to(FEW_EVENTS);
+        }
+        event
     }
 
     /// What the broker has and has done.

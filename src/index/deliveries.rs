@@ -127,7 +127,7 @@ impl Deliveries {
     }
 
     /// Hits for which there is room.
-    pub(crate) const fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.hits.capacity()
     }
 
