@@ -105,9 +105,9 @@ fn subscription_identifiers_count_in_a_queue() {
     let options = Options::new().with_maximum_kept_bytes(100);
     let mut net = Net::new(BrokerOptions::new().with_connection(options));
     let bob = net.join(Version::V5, "bob");
-    for (at, filter) in ["#", "+", "a", "a/#", "+/#"].iter().enumerate() {
+    for (identifier, filter) in (1..).zip(["#", "+", "a", "a/#", "+/#"]) {
         let filters = [Subscription::new(filter, QoS::AtMostOnce)];
-        net.subscribe_with(bob, &filters, Some(1 + at as u32));
+        net.subscribe_with(bob, &filters, Some(identifier));
     }
     net.broker
         .publish(net.now, &message("a", "1", QoS::AtMostOnce));
@@ -145,4 +145,38 @@ fn the_same_filter_many_times_in_one_subscribe() {
         .unwrap();
     net.run();
     assert_eq!(net.texts(bob), ["y"]);
+}
+
+/// Who published a retained message is kept with it, and may have a name of 65,535 bytes: that counts.
+#[test]
+fn the_name_of_who_published_counts_in_what_is_retained() {
+    let options = RetainedOptions::new().with_maximum_bytes(1_000);
+    let mut net = Net::new(BrokerOptions::new().with_retained(options));
+    for (name, expected) in [
+        ("b".repeat(2_000), ReasonCode::QuotaExceeded),
+        ("b".repeat(998), ReasonCode::NoMatchingSubscribers),
+    ] {
+        let bob = net.join(Version::V5, &name);
+        net.publish(bob, retained("a", "x", QoS::AtLeastOnce));
+        assert_eq!(net.peers[bob].acks, [expected]);
+    }
+    assert_eq!(net.broker.counters().retained_bytes, 1_000);
+}
+
+/// The counters below `$SYS` that a slow client does not get are events of their own, each time anew.
+#[test]
+fn counters_are_not_published_while_events_wait() {
+    let options = BrokerOptions::new()
+        .with_drop_events(true)
+        .with_sys_interval(Some(Duration::from_secs(1)))
+        .with_connection(Options::new().with_maximum_kept_messages(0));
+    let mut net = Net::new(options.with_maximum_events(20));
+    let bob = net.join(Version::V5, "bob");
+    net.subscribe(bob, &[Subscription::new("$SYS/#", QoS::AtMostOnce)]);
+    let count = |net: &mut Net| {
+        net.advance(Duration::from_secs(10));
+        std::iter::from_fn(|| net.broker.poll_event()).count()
+    };
+    let counts = [count(&mut net), count(&mut net)];
+    assert_eq!(counts, [24, 24], "twelve at a time");
 }

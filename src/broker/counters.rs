@@ -19,7 +19,7 @@ pub struct Counters {
     pub subscriptions: usize,
     /// Topics with a retained message.
     pub retained_messages: usize,
-    /// Bytes of topic, properties and payload of the retained messages.
+    /// Bytes of topic, properties and payload of the retained messages, and of the names of those who published them.
     pub retained_bytes: usize,
     /// Bytes taken from transports.
     pub bytes_received: u64,

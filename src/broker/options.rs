@@ -138,7 +138,8 @@ impl BrokerOptions {
 
     /// The bounds of all retained messages together. A message that may not be retained is answered with 0x97 (Quota
     /// exceeded) and goes to nobody; where no answer can say so (QoS 0, and before 5.0) it goes to the subscribers and
-    /// is not retained. Default: [`RetainedOptions::new`].
+    /// is not retained. What counts are the bytes of topic, properties, payload and the Client Identifier of who published
+    /// it. Default: [`RetainedOptions::new`].
     #[must_use]
     pub const fn with_retained(mut self, options: RetainedOptions) -> Self {
         self.retained = options;
@@ -193,7 +194,8 @@ impl BrokerOptions {
         /// not, that is answered as [`Verdict::Deny`](crate::Verdict::Deny) with 0x87 (Not authorized). `$SYS` and what is
         /// below is always the broker's alone. Default `false`.
         with_dollar_topics dollar_topics: bool;
-        /// How often the [counters](crate::Broker::counters) are published below `$SYS/broker`, retained; `None`: never.
+        /// How often the [counters](crate::Broker::counters) are published below `$SYS/broker`, retained; `None`: never. Not
+        /// while as many events wait as [may](Self::with_maximum_events): each slow client would make more of them.
         /// Default `None`.
         with_sys_interval sys_interval: Option<Duration>;
         /// Whether each CONNECT is asked about ([`Question::Connect`](crate::Question::Connect)); if not, all are accepted

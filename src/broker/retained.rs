@@ -20,8 +20,10 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// A name can be long, and perhaps nothing else holds it any more.
     pub(super) fn size(&self) -> usize {
-        self.message.size()
+        let publisher = self.publisher.as_ref();
+        self.message.size() + publisher.map_or(0, |name| name.len())
     }
 }
 
@@ -194,6 +196,7 @@ impl Broker {
             clients,
             retained,
             index,
+            options,
             ..
         } = self;
         let Some(connection) = connections.get_mut(slot) else {
@@ -223,17 +226,29 @@ impl Broker {
                 return true;
             };
             let identifier = subscriber.identifier;
-            let mut steps = 0;
-            // A step gives at most one topic.
-            while steps < STEPS && found.len() < SOME && !cursor.is_done() {
-                steps += SOME;
-                retained.search_some(filter, cursor, SOME, |one| {
+            let bounds = client.options.as_deref();
+            let most = bounds.unwrap_or(&options.connection).maximum_kept_bytes() as usize;
+            let (mut steps, mut bytes, mut some) = (0, 0, SOME);
+            while steps < STEPS && found.len() < SOME && bytes < most && !cursor.is_done() {
+                let (start, has, mut new) = (cursor.clone(), found.len(), 0);
+                // A step gives at most one topic.
+                retained.search_some(filter, cursor, some, |one| {
                     let message = one.value().message.clone();
                     let qos = message.qos().min(subscriber.options.qos);
                     let copy = message.with_qos(qos);
                     let copy = super::publish::with_identifiers(copy, identifier.as_slice());
+                    new += copy.size();
                     found.push_back((copy, one.expires()));
                 });
+                steps += some;
+                if bytes + new > most && some > 1 {
+                    // What waits here counts in no queue, so it must not be more than one may have: a shorter way.
+                    found.truncate(has);
+                    *cursor = start;
+                    some /= 8;
+                } else {
+                    bytes += new;
+                }
             }
         }
         let mut undeliverable = alloc::vec::Vec::new();
@@ -268,11 +283,9 @@ impl Broker {
                 _ => undeliverable.push((error.message, DropReason::QueueFull)),
             }
         }
-        if search.found.is_empty() && search.cursor.is_done() {
-            if searches.finish() {
-                client.searches = None;
-                goes_on = false;
-            }
+        if search.found.is_empty() && search.cursor.is_done() && searches.finish() {
+            client.searches = None;
+            goes_on = false;
         }
         for (message, reason) in undeliverable {
             self.note_dropped(number, Some(message), reason);
