@@ -6,15 +6,15 @@ use crate::bounds::{BUFFERS, PAGES, VERSIONS, World, id, packet, publish, subscr
 use crate::counting::in_use;
 use crate::net::retained;
 
-const REPLIES: usize = 4_096;
+const REPLIES: u32 = 4_096;
 /// What a connection holds that is open and not at rest: itself, its client, buffers that were as long as the replies (a
 /// vector may have twice the room it needs).
-const CLIENT: usize = 2_048 + 2 * REPLIES;
+const CLIENT: usize = 2_048 + 2 * REPLIES as usize;
 /// A subscription that waits for its retained messages, and the messages of one that are found, by reference.
 const SEARCHES: usize = 64 * 256 + 64 * 128;
 
 fn options() -> BrokerOptions {
-    let connection = Options::new().with_maximum_reply_bytes(REPLIES as u32);
+    let connection = Options::new().with_maximum_reply_bytes(REPLIES);
     BrokerOptions::new().with_connection(connection)
 }
 
@@ -49,6 +49,11 @@ fn flood(
             world.is_back(before, PAGES);
         }
     }
+}
+
+/// Of all there are, one after the other.
+fn number(round: u32) -> PacketId {
+    id(u16::try_from(1 + round % 65_535).unwrap())
 }
 
 const BOTH: &[bool] = &[true, false];
@@ -203,7 +208,7 @@ fn floods_of_pingreq() {
 /// For identifiers that nobody knows.
 #[test]
 fn floods_of_pubrel_and_pubrec() {
-    let unknown = |round| Ack::new(id(1 + (round % 65_535) as u16));
+    let unknown = |round| Ack::new(number(round));
     flood("PUBREL", &options(), CLIENT, BOTH, |version, round| {
         packet(version, Packet::Pubrel(unknown(round)))
     });
@@ -241,7 +246,7 @@ fn qos_2_without_ever_pubrel() {
     let one = |version, round: u32| {
         let one = Publish {
             qos: QoS::ExactlyOnce,
-            packet_id: Some(id(1 + (round % 65_535) as u16)),
+            packet_id: Some(number(round)),
             ..Publish::new("a", b"x")
         };
         packet(version, one)
@@ -278,11 +283,11 @@ fn topic_aliases_for_ever_new_topics() {
     let mut world = World::new(BrokerOptions::new().with_connection(connection));
     let before = in_use();
     let hostile = world.join(&Connect::new(Version::V5, "hostile"));
-    let bound = CLIENT + 4 * 66_000 + BUFFERS as usize;
+    let bound = CLIENT + 4 * 66_000 + 8_192;
     world.flat("topic aliases", before, bound, 100, |world, round| {
         let topic = format!("{round}/{}", "x".repeat(65_000));
         let one = Publish {
-            topic_alias: Some(1 + (round % 4) as u16),
+            topic_alias: Some(number(round % 4).get()),
             ..Publish::new(&topic, b"x")
         };
         world.send(hostile, &packet(Version::V5, one));

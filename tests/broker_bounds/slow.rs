@@ -8,18 +8,20 @@ use crate::net::QOS;
 
 const POLICIES: [SlowConsumer; 2] = [SlowConsumer::Disconnect, SlowConsumer::Drop];
 
-const KEPT: usize = 100;
-const KEPT_BYTES: usize = 100_000;
+const KEPT: u32 = 100;
+const KEPT_BYTES: u32 = 100_000;
 /// A message that is kept, besides its bytes: its own fields (some 64 bytes) in a table that may be half empty, the header of
 /// its bytes, the handle by which a Shared Subscription knows it.
 const MESSAGE: usize = 256;
 /// A client that is connected, with one subscription, and the buffers of a connection that is not at rest.
 const CLIENT: usize = 2_048;
+/// What may wait for one client.
+const QUEUE: usize = KEPT as usize * MESSAGE + KEPT_BYTES as usize;
 
 fn options(policy: SlowConsumer) -> BrokerOptions {
     let connection = Options::new()
-        .with_maximum_kept_messages(KEPT as u32)
-        .with_maximum_kept_bytes(KEPT_BYTES as u32);
+        .with_maximum_kept_messages(KEPT)
+        .with_maximum_kept_bytes(KEPT_BYTES);
     BrokerOptions::new()
         .with_connection(connection)
         .with_slow_consumer(policy)
@@ -60,10 +62,10 @@ fn never_drain(readers: usize, rounds: u32, filter: &str) {
         let mut ended = 0;
         // All have the same messages, or each its own.
         let bytes = match filter.starts_with('$') {
-            true => readers * KEPT_BYTES,
-            false => KEPT_BYTES,
+            true => readers * KEPT_BYTES as usize,
+            false => KEPT_BYTES as usize,
         };
-        let bound = (readers + 1) * CLIENT + readers * KEPT * MESSAGE + bytes;
+        let bound = (readers + 1) * CLIENT + readers * KEPT as usize * MESSAGE + bytes;
         let name = format!("{readers} slow, {qos:?} of {size} bytes, {policy:?}");
         let held = world.flat(&name, before, bound, rounds, |world, _| {
             pass(world, publisher, &vec![7; size], qos);
@@ -114,7 +116,7 @@ fn readers_that_never_acknowledge() {
         let before = in_use();
         let publisher = world.join(&Connect::new(Version::V5, "fast"));
         let mut reader = world.subscriber("mute", "slow/#", qos);
-        let bound = 2 * CLIENT + KEPT * MESSAGE + KEPT_BYTES;
+        let bound = 2 * CLIENT + QUEUE;
         let name = format!("never acknowledges, {qos:?} of {size} bytes, {policy:?}");
         world.flat(&name, before, bound, 1_000, |world, _| {
             pass(world, publisher, &vec![7; size], qos);
@@ -149,8 +151,8 @@ fn a_session_that_outlives_a_slow_reader() {
             let mut world = {
                 let options = options(policy);
                 let connection = Options::new()
-                    .with_maximum_kept_messages(KEPT as u32)
-                    .with_maximum_kept_bytes(KEPT_BYTES as u32)
+                    .with_maximum_kept_messages(KEPT)
+                    .with_maximum_kept_bytes(KEPT_BYTES)
                     .with_queue_policy(drops);
                 World::new(options.with_connection(connection))
             };
@@ -158,7 +160,7 @@ fn a_session_that_outlives_a_slow_reader() {
             let publisher = world.join(&Connect::new(Version::V5, "fast"));
             let mut reader = world.join(&connect);
             world.send(reader, &subscribe(Version::V5, "slow/#", QoS::ExactlyOnce));
-            let bound = 2 * CLIENT + KEPT * MESSAGE + KEPT_BYTES;
+            let bound = 2 * CLIENT + QUEUE;
             let name = format!("slow for ever, {drops:?}, {policy:?}");
             world.flat(&name, before, bound, 1_000, |world, round| {
                 let size = SIZES[round as usize / 30 % 2];
@@ -216,7 +218,7 @@ fn a_client_that_subscribes_to_everything() {
         assert_eq!(suback.last(), Some(&1), "{filter}");
     }
     // A subscription of 13 levels takes some 200 bytes; what goes round has a copy of its hits in buffers.
-    let bound = CLIENT + KEPT * MESSAGE + KEPT_BYTES + subscriptions as usize * (200 + 100);
+    let bound = CLIENT + QUEUE + subscriptions as usize * (200 + 100);
     let publisher = world.join(&Connect::new(Version::V5, "fast"));
     world.flat(
         "subscribed to everything",
