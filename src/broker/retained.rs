@@ -84,6 +84,16 @@ impl Searches {
         self.running.take_if(|one| *one.filter == *filter);
     }
 
+    /// Forgets what is found and not in the queue yet; how many.
+    pub(super) fn discard(&mut self, discard: &mut impl FnMut(&Message) -> bool) -> usize {
+        let Some(search) = &mut self.running else {
+            return 0;
+        };
+        let has = search.found.len();
+        search.found.retain(|(message, _)| !discard(message));
+        has - search.found.len()
+    }
+
     /// The one whose turn it is.
     fn front(&mut self) -> Option<&mut Search> {
         while self.running.is_none() {
