@@ -1,8 +1,16 @@
-//! Bugs that the broker had, each in its shortest form.
+//! Bugs that the broker had, each in its shortest form; and below `broker_past_bugs/` those that other implementations had, as far
+//! as it takes several clients to see them.
 
 #[path = "support/net.rs"]
 #[allow(dead_code)]
 mod net;
+#[path = "support/samples.rs"]
+mod samples;
+#[path = "support/wire.rs"]
+mod wire;
+
+#[path = "broker_past_bugs/input.rs"]
+mod input;
 
 use std::time::Duration;
 
