@@ -9,8 +9,14 @@ mod samples;
 #[path = "support/wire.rs"]
 mod wire;
 
+#[path = "broker_past_bugs/delivery.rs"]
+mod delivery;
 #[path = "broker_past_bugs/input.rs"]
 mod input;
+#[path = "broker_past_bugs/rights.rs"]
+mod rights;
+#[path = "broker_past_bugs/timers.rs"]
+mod timers;
 
 use std::time::Duration;
 

@@ -41,7 +41,7 @@ fn before_connect_each_refusal_closes() {
                 (false, _) => assert_eq!(said, [""; 0]),
                 (true, Version::V5) => assert_eq!(said, [format!("CONNACK 0 0x{code:02X}")]),
                 (true, _) => {
-                    assert!(said.len() <= 1 && said.iter().all(|one| one.starts_with("CONNACK 0")))
+                    assert!(said.len() <= 1 && said.iter().all(|one| one.starts_with("CONNACK 0")));
                 }
             }
             if refused {
@@ -269,7 +269,7 @@ fn zero_length_topic() {
     let mut topics = Vec::new();
     let any = TopicFilter::new(Version::V5, "#").unwrap();
     net.broker.retained(&any, |message, _, _| {
-        topics.push(message.topic().to_owned())
+        topics.push(message.topic().to_owned());
     });
     assert_eq!(topics, ["a/b"]);
     serve(&mut net);
@@ -482,7 +482,8 @@ fn matching_with_text() {
                 }
                 let mut got: Vec<String> = net.take(peer).into_iter().map(|one| one.0).collect();
                 let mut expected = expected.to_vec();
-                (got.sort(), expected.sort_unstable());
+                got.sort();
+                expected.sort_unstable();
                 assert_eq!(got, expected, "{filter}");
             }
         }
