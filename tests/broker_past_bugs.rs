@@ -194,3 +194,26 @@ fn counters_are_not_published_while_events_wait() {
     let counts = [count(&mut net), count(&mut net)];
     assert_eq!(counts, [24, 24], "twelve at a time");
 }
+
+/// Few topics that match among many that do not, in steps that grow and shrink again: all come, though only one fits at a time.
+#[test]
+fn retained_messages_far_apart_are_all_found() {
+    let options = Options::new().with_maximum_kept_bytes(500);
+    let mut net = Net::new(BrokerOptions::new().with_connection(options));
+    let large = "x".repeat(400);
+    for at in 0..5_000 {
+        let one = retained(&format!("a/{at}/b"), "x", QoS::AtLeastOnce);
+        net.broker.publish(net.now, &one);
+        if at % 7 == 0 || at > 4_900 {
+            let one = retained(&format!("a/{at}/c"), &large, QoS::AtLeastOnce);
+            net.broker.publish(net.now, &one);
+        }
+    }
+    let bob = net.join(Version::V5, "bob");
+    net.subscribe(bob, &[Subscription::new("a/+/c", QoS::AtLeastOnce)]);
+    let mut topics: Vec<String> = net.take(bob).into_iter().map(|one| one.0).collect();
+    let count = topics.len();
+    topics.sort();
+    topics.dedup();
+    assert_eq!((count, topics.len()), (800, 800));
+}

@@ -251,13 +251,17 @@ impl Broker {
                     found.push_back((copy, one.expires()));
                 });
                 steps += some;
-                if bytes + new > most && some > 1 {
+                if (bytes + new > most || found.len() > SOME) && some > 1 {
                     // What waits here counts in no queue, so it must not be more than one may have: a shorter way.
                     found.truncate(has);
                     *cursor = start;
-                    some /= 8;
+                    some = (some / 8).max(1);
                 } else {
                     bytes += new;
+                    // Each part goes down to where the last one stopped, so where nothing is found they are few.
+                    if found.len() == has {
+                        some = (some * 8).min(STEPS);
+                    }
                 }
             }
         }
