@@ -217,3 +217,20 @@ fn retained_messages_far_apart_are_all_found() {
     topics.dedup();
     assert_eq!((count, topics.len()), (800, 800));
 }
+
+/// A message that no member of a Shared Subscription has room for is lost, and nobody's in particular: it is counted.
+#[test]
+fn what_no_member_takes_is_counted() {
+    let options = Options::new().with_maximum_kept_messages(3);
+    let mut net = Net::new(BrokerOptions::new().with_connection(options));
+    let (ada, bob) = (net.join(Version::V5, "ada"), net.join(Version::V5, "bob"));
+    net.subscribe(bob, &[Subscription::new("$share/g/a", QoS::AtLeastOnce)]);
+    net.peers[bob].is_deaf = true;
+    for _ in 0..5 {
+        net.publish(ada, message("a", "x", QoS::AtLeastOnce));
+    }
+    assert_eq!(net.broker.counters().messages_dropped, 2);
+    net.peers[bob].is_deaf = false;
+    net.run();
+    assert_eq!(net.texts(bob).len(), 3);
+}

@@ -29,7 +29,8 @@ pub struct Counters {
     pub messages_received: u64,
     /// Messages put into the queue of a client.
     pub messages_queued: u64,
-    /// Messages that a client will not get: too slow, too large or too late.
+    /// Messages that a client will not get: too slow, too large or too late. And those that no member of a Shared Subscription
+    /// can take.
     pub messages_dropped: u64,
     /// Messages that were to be retained and are not.
     pub messages_not_retained: u64,
