@@ -103,6 +103,40 @@ fn half_open_connections() {
     world.is_back(before, BUFFERS);
 }
 
+/// More connections than there may be: each is refused with its CONNECT, also where those before it say nothing.
+#[test]
+fn connections_beyond_the_maximum() {
+    const MAXIMUM: usize = 400;
+    for version in VERSIONS {
+        let mut world = World::new(BrokerOptions::new().with_maximum_connections(MAXIMUM));
+        let before = in_use();
+        let mut open = Vec::with_capacity(MAXIMUM);
+        while open.len() + 2 < MAXIMUM {
+            open.push(world.open());
+        }
+        let bound = MAXIMUM * HALF_OPEN + 32_768;
+        world.flat("too many", before, bound, 1_000, |world, round| {
+            let id = world.open();
+            let name = format!("client-{round}");
+            world.send(id, &packet(version, Connect::new(version, &name)));
+            let connack = world.read(id);
+            assert_eq!(connack[3], if version == Version::V5 { 0x89 } else { 3 });
+            assert!(world.is_closed(id));
+            world.gone(id);
+        });
+        // They make room when their time is over.
+        world.net.advance(Duration::from_secs(31));
+        for id in open.drain(..) {
+            assert!(world.is_closed(id));
+            world.gone(id);
+        }
+        drop(open);
+        let id = world.join(&Connect::new(version, "one"));
+        world.gone(id);
+        world.is_back(before, PAGES);
+    }
+}
+
 /// CONNECT that is nothing but its fixed header, too long, of an unknown version, or refused: the connection ends, and
 /// nothing is left with or without its transport.
 #[test]

@@ -108,6 +108,71 @@ fn slow_members_of_a_shared_subscription() {
     never_drain(4, 1_000, "$share/g/slow/#");
 }
 
+/// One that takes and acknowledges everything, one that is away, and messages that expire: what the broker knows of the way of a
+/// message ends with it.
+#[test]
+fn members_of_a_shared_subscription_that_keep_up() {
+    for qos in QOS {
+        let mut world = World::new(options(SlowConsumer::Disconnect));
+        let before = in_use();
+        let publisher = world.join(&Connect::new(Version::V5, "fast"));
+        let member = world.subscriber("member", "$share/g/slow/#", qos);
+        let name = format!("shared, {qos:?}");
+        world.flat(&name, before, 2 * CLIENT + 2_048, 1_500, |world, round| {
+            let one = Publish {
+                qos,
+                packet_id: (qos > QoS::AtMostOnce).then_some(crate::bounds::id(1)),
+                // Every other one is too late when its turn comes.
+                message_expiry_interval: (round % 2 == 0).then_some(1),
+                ..Publish::new("slow/a", b"x")
+            };
+            world.send(publisher, &packet(Version::V5, one));
+            let released = Packet::Pubrel(Ack::new(crate::bounds::id(1)));
+            world.read(publisher);
+            if qos == QoS::ExactlyOnce {
+                world.send(publisher, &packet(Version::V5, released));
+                world.read(publisher);
+            }
+            if round % 2 == 0 {
+                world.net.now = world.net.now + std::time::Duration::from_secs(1);
+                for id in [publisher, member] {
+                    world.send(id, &packet(Version::V5, Packet::Pingreq));
+                }
+            }
+            let mut bytes = world.read(member);
+            loop {
+                let mut input = &bytes[..];
+                let options = DecodeOptions::new();
+                let mut acks = Vec::new();
+                while let Some(one) = Packet::decode(Version::V5, &options, &mut input).unwrap() {
+                    let ack = |id| Ack::new(id);
+                    match one {
+                        Packet::Publish(publish) => match (publish.packet_id, publish.qos) {
+                            (Some(id), QoS::AtLeastOnce) => acks.push(Packet::Puback(ack(id))),
+                            (Some(id), _) => acks.push(Packet::Pubrec(ack(id))),
+                            _ => {}
+                        },
+                        Packet::Pubrel(one) => acks.push(Packet::Pubcomp(ack(one.packet_id))),
+                        _ => {}
+                    }
+                }
+                if acks.is_empty() {
+                    break;
+                }
+                for one in acks {
+                    world.send(member, &packet(Version::V5, one));
+                }
+                bytes = world.read(member);
+            }
+        });
+        assert!(world.net.broker.counters().messages_dropped > 1_000);
+        world.gone(member);
+        world.gone(publisher);
+        drop(name);
+        world.is_back(before, BUFFERS);
+    }
+}
+
 /// They read everything and acknowledge nothing: what is on its way to them counts as what waits does.
 #[test]
 fn readers_that_never_acknowledge() {
