@@ -234,3 +234,43 @@ fn what_no_member_takes_is_counted() {
     net.run();
     assert_eq!(net.texts(bob).len(), 3);
 }
+
+/// What a client has subscribed to counts after a restart as before.
+#[test]
+fn filters_count_over_a_restart() {
+    let now = Instant::from_millis(1_000);
+    let options = BrokerOptions::new().with_maximum_client_filter_bytes(6);
+    let client_id = std::sync::Arc::<str>::from("bob");
+    let filter = |text| TopicFilter::new(Version::V311, text).unwrap().into_owned();
+    let subscribed = |text| BrokerRecord::Subscribed {
+        client_id: client_id.clone(),
+        filter: filter(text),
+        options: SubscriptionOptions::new(QoS::AtMostOnce),
+        identifier: None,
+    };
+    let log = [
+        BrokerRecord::Client {
+            client_id: client_id.clone(),
+            session_expiry_interval: u32::MAX,
+            since: None,
+        },
+        subscribed("abc"),
+        subscribed("abc"),
+        subscribed("def"),
+        BrokerRecord::Unsubscribed {
+            client_id: client_id.clone(),
+            filter: filter("def"),
+        },
+    ];
+    let mut net = Net::new(options.clone());
+    net.broker = Broker::restore(now, options, log).unwrap();
+    let connect = wire::lasting(Version::V311, "bob");
+    let bob = net.join_with(&connect);
+    let list = ["1234", "123", "abc", "1"].map(|text| Subscription::new(text, QoS::AtMostOnce));
+    let codes: Vec<_> = net
+        .subscribe(bob, &list)
+        .iter()
+        .map(|one| one.as_u8())
+        .collect();
+    assert_eq!(codes, [0x80, 0, 0, 0x80]);
+}

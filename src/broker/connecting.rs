@@ -411,6 +411,7 @@ impl Broker {
             expires_at: None,
             timer: None,
             subscriptions: 0,
+            filter_bytes: 0,
             searches: None,
             shared: BTreeMap::new(),
             options: None,

@@ -46,6 +46,8 @@ pub(super) struct Connection {
     pub(super) timer: Option<Instant>,
     /// The record that what it is told next waits for.
     pub(super) waits: u64,
+    /// Where it stands among those that wait for records; 0: nowhere.
+    pub(super) waiting: u64,
     pub(super) held: Option<Box<Held>>,
 }
 
@@ -95,6 +97,7 @@ impl Broker {
             is_ready: false,
             timer: None,
             waits: 0,
+            waiting: 0,
             held: None,
         });
         self.settle(slot);
@@ -329,6 +332,7 @@ impl Broker {
                 if let Some(timer) = connection.timer {
                     self.timers.remove(&(timer, Timer::Connection(id.slot)));
                 }
+                self.end_wait(id.slot, connection.waiting);
             }
             // No larger than in proportion to what may still be found.
             if self.deliveries.capacity() > KEPT + 4 * self.index.len() {

@@ -211,6 +211,8 @@ struct Client {
     /// Where it stands among the timers.
     timer: Option<Instant>,
     subscriptions: u32,
+    /// Of the filters of all of them.
+    filter_bytes: u32,
     /// New subscriptions whose retained messages are not all sent.
     searches: Option<Box<Searches>>,
     /// What is on the way to it for a Shared Subscription.

@@ -41,6 +41,7 @@ pub struct BrokerOptions {
     pub(super) maximum_connections: usize,
     pub(super) maximum_sessions: usize,
     pub(super) maximum_client_subscriptions: u32,
+    pub(super) maximum_client_filter_bytes: u32,
     pub(super) maximum_session_expiry: u32,
     pub(super) maximum_keep_alive: u16,
     pub(super) maximum_qos: QoS,
@@ -96,6 +97,7 @@ impl BrokerOptions {
             maximum_connections: usize::MAX,
             maximum_sessions: usize::MAX,
             maximum_client_subscriptions: 10_000,
+            maximum_client_filter_bytes: 4 << 20,
             maximum_session_expiry: u32::MAX,
             maximum_keep_alive: u16::MAX,
             maximum_qos: QoS::ExactlyOnce,
@@ -166,6 +168,9 @@ impl BrokerOptions {
         with_maximum_sessions maximum_sessions: usize;
         /// Subscriptions of one client at most; one more is answered with 0x97 (Quota exceeded). Default 10,000.
         with_maximum_client_subscriptions maximum_client_subscriptions: u32;
+        /// Bytes of the Topic Filters of one client at most, of which one alone can have 65,535; one more is answered with 0x97
+        /// (Quota exceeded). Default 4 MiB.
+        with_maximum_client_filter_bytes maximum_client_filter_bytes: u32;
         /// Seconds that a session outlives its connection at most, in each version; `u32::MAX`: for ever. A client of 5.0
         /// that asks for more is told (5.0 §3.2.2.3.2). Default `u32::MAX`.
         with_maximum_session_expiry maximum_session_expiry: u32;

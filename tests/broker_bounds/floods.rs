@@ -84,6 +84,46 @@ fn floods_of_subscribe_to_ever_new_filters() {
     );
 }
 
+/// Ever new filters of the longest kind: their bytes have a limit of their own. A filter of one level is kept as it is.
+#[test]
+fn floods_of_subscribe_to_the_longest_filters() {
+    let limit: u32 = 500_000;
+    let options = options().with_maximum_client_filter_bytes(limit);
+    for version in VERSIONS {
+        let mut world = World::new(options.clone());
+        let before = in_use();
+        let hostile = world.join(&Connect::new(version, "hostile"));
+        let bound = CLIENT + limit as usize * 9 / 8 + 3 * 32_768;
+        world.flat(
+            "SUBSCRIBE to long filters",
+            before,
+            bound,
+            50,
+            |world, round| {
+                let filter = format!("{round:065000}");
+                world.send(hostile, &subscribe(version, &filter, QoS::AtMostOnce));
+                let full = if version == Version::V5 { 0x97 } else { 0x80 };
+                let code = if round < 7 { 0 } else { full };
+                assert_eq!(world.read(hostile).last(), Some(&code), "{round}");
+                // What it ends makes room again, for as much.
+                if round % 10 == 9 {
+                    let filter = format!("{:065000}", 3);
+                    let filters = [filter.as_str()];
+                    world.send(
+                        hostile,
+                        &packet(version, Unsubscribe::new(id(1), &filters[..])),
+                    );
+                    world.read(hostile);
+                    world.send(hostile, &subscribe(version, &filter, QoS::AtMostOnce));
+                    assert_eq!(world.read(hostile).last(), Some(&0));
+                }
+            },
+        );
+        world.gone(hostile);
+        world.is_back(before, PAGES);
+    }
+}
+
 #[test]
 fn the_limit_of_subscriptions_is_that_of_each_client_and_of_all() {
     for version in VERSIONS {

@@ -295,3 +295,41 @@ fn records_that_are_never_taken() {
     println!("records that are not taken: {figures:?} bytes");
     assert!(figures[1] < 262_144, "{figures:?}");
 }
+
+/// Records that are taken and never stored: no client gets further than its first answer, and one that goes leaves nothing to wait
+/// for.
+#[test]
+fn records_that_are_never_stored() {
+    let options = BrokerOptions::new().with_records(true).with_seed(7);
+    let now = Instant::from_millis(1_000);
+    let mut broker = Broker::new(now, options);
+    let connect = Connect {
+        clean_start: false,
+        ..Connect::new(Version::V311, "one")
+    };
+    let packets = [
+        packet(Version::V311, connect),
+        subscribe(Version::V311, "#", QoS::AtLeastOnce),
+        subscribe(Version::V311, "a", QoS::AtLeastOnce),
+    ];
+    let before = in_use();
+    let mut figures = [0; 2];
+    for (figure, rounds) in figures.iter_mut().zip([500, 2_000]) {
+        for _ in 0..rounds {
+            let id = broker.connected(now);
+            for bytes in &packets {
+                broker.receive(id, now, &mut &bytes[..]);
+                broker.take_records(&mut Vec::new());
+                let mut out = Vec::new();
+                while broker.poll_transmit(id, now, &mut out, usize::MAX) > 0 {}
+                assert_eq!(out, [], "nothing is stored");
+            }
+            broker.disconnected(id, now);
+            broker.take_records(&mut Vec::new());
+            while broker.poll_ready().is_some() {}
+        }
+        *figure = usize::try_from(in_use() - before).unwrap();
+    }
+    println!("records that are not stored: {figures:?} bytes");
+    assert!(figures[1] < 16_384, "{figures:?}");
+}
