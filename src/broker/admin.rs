@@ -1,6 +1,8 @@
 //! What a caller asks for that no client asked for.
 
-use super::{Broker, ConnectionId};
+use alloc::sync::Arc;
+
+use super::{Broker, BrokerRecord, ConnectionId};
 use crate::index::{Subscriber, SubscriberId};
 use crate::message::Message;
 use crate::packet::Disconnect;
@@ -110,8 +112,24 @@ impl Broker {
         found + handles.len()
     }
 
+    /// Takes the will of a client back, connected or not: its right to publish it is gone. `None`: it has none.
+    pub fn discard_will(&mut self, client_id: &str) -> Option<Message> {
+        self.log.begin();
+        let number = *self.names.get(client_id)?;
+        let client = self.clients.get_mut(number)?;
+        let will = client.will.take()?;
+        client.will_at = None;
+        let client_id = &client.name;
+        self.log.add(|| BrokerRecord::WillGone {
+            client_id: Arc::clone(client_id),
+        });
+        self.schedule_client(number);
+        Some(will.message)
+    }
+
     /// Ends a session, with its subscriptions and all that waits. If the client is connected that ends first, as with
-    /// [`disconnect`](Self::disconnect). A will that is due is published. False: there is no such session.
+    /// [`disconnect`](Self::disconnect). A will that is due is published, unless it was
+    /// [taken back](Self::discard_will) before. False: there is no such session.
     pub fn end_session(
         &mut self,
         client_id: &str,

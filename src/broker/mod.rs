@@ -111,9 +111,10 @@ use crate::time::Instant;
 /// [`BrokerOptions`] say is to be asked. It is answered at once or later; meanwhile that connection waits, and no other.
 ///
 /// Rights that are taken away: [`unsubscribe`](Self::unsubscribe) ends subscriptions, also of clients that are away,
-/// [`clear_retained`](Self::clear_retained) takes retained messages back (each tells who published it),
-/// [`discard_queued`](Self::discard_queued) what waits for a client, and [`end_session`](Self::end_session) ends everything.
-/// A right is asked for with SUBSCRIBE, for the filter, and not again with each message.
+/// [`discard_queued`](Self::discard_queued) takes back what waits for a client, [`clear_retained`](Self::clear_retained) what is
+/// retained (each tells who published it), [`discard_will`](Self::discard_will) a will, and
+/// [`end_session`](Self::end_session) ends everything. A right is asked for once, with SUBSCRIBE for the filter, and not again
+/// with each message.
 ///
 /// # What goes on between clients
 ///
