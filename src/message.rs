@@ -401,9 +401,12 @@ impl Message {
             .map_or(&[], |rare| &rare.subscription_identifiers)
     }
 
-    /// What the message counts in a queue: bytes of topic, properties and payload.
+    /// What the message counts in a queue: bytes of topic, properties and payload. A copy has its Subscription Identifiers
+    /// for itself, and a client that has many subscriptions gets many.
     pub(crate) fn size(&self) -> usize {
-        self.data.len() + self.shared_payload().map_or(0, Bytes::len)
+        self.data.len()
+            + self.shared_payload().map_or(0, Bytes::len)
+            + size_of_val(self.subscription_identifiers())
     }
 
     /// The same for the wire: with a payload that is streamed.

@@ -148,8 +148,8 @@ impl Options {
         self
     }
 
-    /// Bytes of topic, properties and payload of the messages that a session keeps, at most.
-    /// Default 16 MiB.
+    /// Bytes of topic, properties and payload of the messages that a session keeps, at most; a Subscription Identifier
+    /// counts four. Default 16 MiB.
     #[must_use]
     pub const fn with_maximum_kept_bytes(mut self, bytes: u32) -> Self {
         self.maximum_kept_bytes = bytes;

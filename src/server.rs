@@ -330,6 +330,14 @@ impl ServerConnection {
         self.core.receive_eof();
     }
 
+    /// Takes messages back that wait to be sent for the first time.
+    pub(crate) fn discard_queued(
+        &mut self,
+        chosen: impl FnMut(&Message) -> bool,
+    ) -> Vec<PublishHandle> {
+        self.core.session.discard_all(false, chosen)
+    }
+
     /// Does what is due at `now`; nothing before [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Instant) {
         self.core.handle_timeout(now);

@@ -20,6 +20,8 @@ impl Instant {
     /// The origin.
     pub const ZERO: Self = Self(NonZeroU64::MIN);
 
+    pub(crate) const LAST: Self = Self(NonZeroU64::MAX);
+
     /// The instant this many milliseconds after the origin; the last one there is, for `u64::MAX`, is a millisecond before
     /// that.
     #[must_use]

@@ -2,8 +2,9 @@
 
 use alloc::sync::Arc;
 
-use super::{Broker, ConnectionId};
+use super::{Broker, BrokerRecord, ConnectionId};
 use crate::index::{Subscriber, SubscriberId};
+use crate::message::Message;
 use crate::packet::Disconnect;
 use crate::session::Session;
 use crate::time::Instant;
@@ -61,15 +62,73 @@ impl Broker {
 
     /// Ends a subscription of a client, connected or not, without its doing: its right to it is gone. False: it has none.
     ///
-    /// What is in its queue because of it stays there.
+    /// What is in its queue because of it stays there, see [`discard_queued`](Self::discard_queued).
     pub fn unsubscribe(&mut self, client_id: &str, filter: &TopicFilter<'_>) -> bool {
         self.log.begin();
         let number = self.names.get(client_id).copied();
         number.is_some_and(|number| self.remove_subscription(number, filter))
     }
 
+    /// Takes messages back that wait for a client, connected or not: all for which the closure says so, among those that are not
+    /// sent yet. Of a client that is away also those that were sent and not acknowledged; of QoS 2 the exchange is then
+    /// completed without the message. Gives how many those were.
+    ///
+    /// ```
+    /// # use sansio_mqtt::*;
+    /// # let mut broker = Broker::new(Instant::ZERO, BrokerOptions::new());
+    /// // Ada may not read this any more.
+    /// let secret = TopicFilter::new(Version::V5, "secret/#")?;
+    /// broker.unsubscribe("ada", &secret);
+    /// broker.discard_queued("ada", |message| secret.matches(&message.topic_name()));
+    /// # Ok::<(), TopicError>(())
+    /// ```
+    pub fn discard_queued(
+        &mut self,
+        client_id: &str,
+        mut discard: impl FnMut(&Message) -> bool,
+    ) -> usize {
+        self.log.begin();
+        let number = self.names.get(client_id).copied();
+        let Some(client) = number.and_then(|number| self.clients.get_mut(number)) else {
+            return 0;
+        };
+        let rare = client.rare.as_mut();
+        let searches = rare.and_then(|rare| rare.searches.as_mut());
+        let found = searches.map_or(0, |searches| searches.discard(&mut discard));
+        let slot = client.connection;
+        let machine = slot.and_then(|slot| self.connections.get_mut(slot));
+        let handles = match (machine, &mut client.session) {
+            (Some(connection), _) => connection.machine.discard_queued(discard),
+            (None, Some(session)) => session.discard_all(true, discard),
+            (None, None) => alloc::vec::Vec::new(),
+        };
+        for &handle in &handles {
+            client.settle_shared(handle);
+        }
+        match slot {
+            Some(slot) => self.settle(slot),
+            None => Self::collect_changes_of(&mut self.log, client),
+        }
+        found + handles.len()
+    }
+
+    /// Takes the will of a client back, connected or not: its right to publish it is gone. `None`: it has none.
+    pub fn discard_will(&mut self, client_id: &str) -> Option<Message> {
+        self.log.begin();
+        let number = *self.names.get(client_id)?;
+        let client = self.clients.get_mut(number)?;
+        let will = client.will.take()?;
+        let client_id = &client.name;
+        self.log.add(|| BrokerRecord::WillGone {
+            client_id: Arc::clone(client_id),
+        });
+        self.schedule_client(number);
+        Some(will.message)
+    }
+
     /// Ends a session, with its subscriptions and all that waits. If the client is connected that ends first, as with
-    /// [`disconnect`](Self::disconnect). A will that is due is published. False: there is no such session.
+    /// [`disconnect`](Self::disconnect). A will that is due is published, unless it was
+    /// [taken back](Self::discard_will) before. False: there is no such session.
     pub fn end_session(
         &mut self,
         client_id: &str,

@@ -413,6 +413,7 @@ impl Broker {
             is_stored: false,
             timer: None,
             subscriptions: 0,
+            filter_bytes: 0,
             rare: None,
         });
         self.names.insert(Arc::clone(name), number);

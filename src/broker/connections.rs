@@ -1,13 +1,13 @@
 //! What the driver does with each transport.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::connecting::Connecting;
 use super::log::Held;
 use super::{Broker, BrokerEvent, Client, Question, QuestionToken, Timer};
 use crate::connection::{AckToken, Closed, RequestError, RequestToken};
+use crate::index::Deliveries;
 use crate::message::Message;
 use crate::options::Options;
 use crate::packet::{Disconnect, SubscriptionOptions};
@@ -16,6 +16,9 @@ use crate::server::{ServerConnection, ServerEvent};
 use crate::session::DropReason;
 use crate::time::Instant;
 use crate::types::QoS;
+
+/// Places that a buffer may keep; those that a burst needed beyond are given back once it is over.
+pub(super) const KEPT: usize = 256;
 
 /// A connection of a [`Broker`]. Never used again for another one, as long as those are fewer than 2³².
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
@@ -32,9 +35,6 @@ impl ConnectionId {
         self.slot as usize
     }
 }
-
-/// Places that an empty list of who is ready keeps.
-const KEPT: usize = 1024;
 
 pub(super) struct Connection {
     /// Once it has ended it has no session any more, and perhaps something to say.
@@ -55,6 +55,8 @@ pub(super) struct Connection {
     pub(super) timer: Option<Instant>,
     /// The record that what it is told next waits for.
     pub(super) waits: u64,
+    /// Where it stands among those that wait for records; 0: nowhere.
+    pub(super) waiting: u64,
     pub(super) held: Option<Box<Held>>,
 }
 
@@ -104,6 +106,7 @@ impl Broker {
             is_ready: false,
             timer: None,
             waits: 0,
+            waiting: 0,
             held: None,
         });
         self.settle(slot);
@@ -202,8 +205,13 @@ impl Broker {
             .client
             .and_then(|number| self.clients.get(number));
         connection.asked.is_some()
-            || self.events.len().max(self.log.len()) >= self.options.maximum_events.max(1)
+            || self.has_many_events()
             || client.is_some_and(Client::has_many_searches)
+    }
+
+    /// Whether so many events or records wait that nothing is done that would make more.
+    pub(super) fn has_many_events(&self) -> bool {
+        self.events.len().max(self.log.len()) >= self.options.maximum_events.max(1)
     }
 
     fn handle<'i>(
@@ -333,6 +341,11 @@ impl Broker {
                 if let Some(timer) = connection.timer {
                     self.timers.remove(&(timer, Timer::Connection(id.slot)));
                 }
+                self.end_wait(id.slot, connection.waiting);
+            }
+            // No larger than in proportion to what may still be found.
+            if self.deliveries.capacity() > KEPT + 4 * self.index.len() {
+                self.deliveries = Deliveries::new();
             }
         }
     }
@@ -378,8 +391,9 @@ impl Broker {
     pub fn poll_ready(&mut self) -> Option<ConnectionId> {
         loop {
             let Some(id) = self.ready.pop_front() else {
-                // What a crowd needed.
-                self.ready.shrink_to(KEPT);
+                if self.ready.capacity() > KEPT + 4 * self.connections.len() {
+                    self.ready.shrink_to(KEPT);
+                }
                 return None;
             };
             let connection = self.connections.get_mut(id.slot);
@@ -514,6 +528,9 @@ impl Broker {
         while let Some(slot) = self.closing.pop() {
             self.finish(slot, now);
         }
+        if self.closing.capacity() > KEPT {
+            self.closing.shrink_to(KEPT);
+        }
     }
 
     /// The last bytes of a connection stay for its driver; session and will go to its client.
@@ -551,13 +568,13 @@ impl Client {
     fn has_many_searches(&self) -> bool {
         self.rare
             .as_ref()
-            .is_some_and(|rare| rare.searches.len() >= Self::SEARCHES)
+            .and_then(|rare| rare.searches.as_ref())
+            .is_some_and(|searches| searches.len() >= Self::SEARCHES)
     }
 
     fn has_searches(&self) -> bool {
-        self.rare
-            .as_ref()
-            .is_some_and(|rare| !rare.searches.is_empty())
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.searches.is_some())
     }
 
     pub(super) fn options(&self) -> Option<&Options> {
@@ -574,10 +591,7 @@ impl Client {
     /// Gives memory back in which nothing is.
     pub(super) fn tidy(&mut self) {
         self.rare.take_if(|rare| {
-            if rare.searches.is_empty() {
-                rare.searches = VecDeque::new();
-            }
-            rare.searches.is_empty() && rare.shared.is_empty() && rare.options.is_none()
+            rare.searches.is_none() && rare.shared.is_empty() && rare.options.is_none()
         });
     }
 

@@ -19,7 +19,7 @@ pub struct Counters {
     pub subscriptions: usize,
     /// Topics with a retained message.
     pub retained_messages: usize,
-    /// Bytes of topic, properties and payload of the retained messages.
+    /// Bytes of topic, properties and payload of the retained messages, and of the names of those who published them.
     pub retained_bytes: usize,
     /// Bytes taken from transports.
     pub bytes_received: u64,
@@ -29,7 +29,8 @@ pub struct Counters {
     pub messages_received: u64,
     /// Messages put into the queue of a client.
     pub messages_queued: u64,
-    /// Messages that a client will not get: too slow, too large or too late.
+    /// Messages that a client will not get: too slow, too large or too late. And those that no member of a Shared Subscription
+    /// can take.
     pub messages_dropped: u64,
     /// Messages that were to be retained and are not.
     pub messages_not_retained: u64,

@@ -91,8 +91,24 @@ impl Broker {
                 break;
             }
             self.log.waiting.remove(&(until, slot));
+            if let Some(connection) = self.connections.get_mut(slot) {
+                connection.waiting = 0;
+            }
             self.push_ready(slot);
         }
+    }
+
+    /// A connection waits for a record, and for no other.
+    fn wait(&mut self, slot: u32, until: u64) {
+        if let Some(connection) = self.connections.get_mut(slot) {
+            let old = core::mem::replace(&mut connection.waiting, until);
+            self.log.waiting.remove(&(old, slot));
+            self.log.waiting.insert((until, slot));
+        }
+    }
+
+    pub(super) fn end_wait(&mut self, slot: u32, until: u64) {
+        self.log.waiting.remove(&(until, slot));
     }
 
     /// Gives the bytes of a connection that may go out: those that it has, or new ones.
@@ -118,7 +134,7 @@ impl Broker {
             .as_ref()
             .map_or(connection.waits, |held| held.until);
         if until > self.log.stored {
-            self.log.waiting.insert((until, slot));
+            self.wait(slot, until);
             return 0;
         }
         let start = out.len();
@@ -130,7 +146,7 @@ impl Broker {
             bytes: out.split_off(start),
             until: self.log.last,
         };
-        self.log.waiting.insert((held.until, slot));
+        self.wait(slot, held.until);
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.held = Some(Box::new(held));
         }
@@ -308,14 +324,14 @@ impl Broker {
                     identifier,
                 };
                 if self.index.insert(&filter, subscriber).ok()?.is_none() {
-                    self.clients.get_mut(number)?.subscriptions += 1;
+                    self.clients.get_mut(number)?.count_filter(&filter);
                 }
             }
             BrokerRecord::Unsubscribed { client_id, filter } => {
                 let number = *self.names.get(&client_id)?;
                 self.index.remove(&filter, SubscriberId::new(number))?;
                 let client = self.clients.get_mut(number)?;
-                client.subscriptions = client.subscriptions.saturating_sub(1);
+                client.uncount_filter(&filter);
             }
             BrokerRecord::Will {
                 client_id,

@@ -36,7 +36,7 @@ pub use log::RestoreError;
 pub use options::{BrokerOptions, SharedPick, SlowConsumer};
 pub use question::{Admission, AnswerError, AnswerErrorReason, Question, QuestionToken, Verdict};
 pub use record::{BrokerRecord, MalformedRecord};
-use retained::{Kept, Search};
+use retained::{Kept, Searches};
 use timers::Timer;
 
 use crate::index::{Deliveries, GroupId, RetainedStore, SubscriptionIndex};
@@ -111,8 +111,10 @@ use crate::time::Instant;
 /// [`BrokerOptions`] say is to be asked. It is answered at once or later; meanwhile that connection waits, and no other.
 ///
 /// Rights that are taken away: [`unsubscribe`](Self::unsubscribe) ends subscriptions, also of clients that are away,
-/// [`clear_retained`](Self::clear_retained) takes retained messages back (each tells who published it), and
-/// [`end_session`](Self::end_session) ends everything.
+/// [`discard_queued`](Self::discard_queued) takes back what waits for a client, [`clear_retained`](Self::clear_retained) what is
+/// retained (each tells who published it), [`discard_will`](Self::discard_will) a will, and
+/// [`end_session`](Self::end_session) ends everything. A right is asked for once, with SUBSCRIBE for the filter, and not again
+/// with each message.
 ///
 /// # What goes on between clients
 ///
@@ -121,7 +123,8 @@ use crate::time::Instant;
 /// - A client that is away gets what is of QoS 1 and 2, as long as its session lasts.
 /// - A client that does not keep up loses messages of QoS 0 and is disconnected at others ([`SlowConsumer`]).
 /// - Retained messages that a new subscription meets are put into the queue as that empties, however many there are; what
-///   is retained when their turn comes is sent. If several wait, they come in the order of the subscriptions.
+///   is retained when their turn comes is sent. If several wait, they come in the order of the subscriptions, and what the
+///   same filter is to bring several times at the first of its places.
 /// - Before 5.0, RETAIN is set on what is sent because of a new subscription, and on nothing else.
 /// - A message to a Shared Subscription goes to a member that is connected, if there is one, else into the queue of one that
 ///   is away. When a session ends, what of QoS 1 was on the way to it goes to another member; of QoS 2 only what was
@@ -181,6 +184,9 @@ pub struct Broker {
     groups: Vec<GroupId>,
 }
 
+/// Places for events that are kept when there are none.
+const FEW_EVENTS: usize = 64;
+
 /// The broker takes no more clients.
 struct Leaving {
     reason: ReasonCode,
@@ -204,6 +210,8 @@ struct Client {
     /// Where it stands among the timers.
     timer: Option<Instant>,
     subscriptions: u32,
+    /// Of the filters of all of them.
+    filter_bytes: u32,
     rare: Option<Box<Rare>>,
 }
 
@@ -211,7 +219,7 @@ struct Client {
 #[derive(Default)]
 struct Rare {
     /// New subscriptions whose retained messages are not all sent.
-    searches: VecDeque<Search>,
+    searches: Option<Searches>,
     /// What is on the way to it for a Shared Subscription.
     shared: BTreeMap<PublishHandle, GroupId>,
     /// Unless those of the broker.
@@ -260,7 +268,11 @@ impl Broker {
 
     /// What happened that no connection is told of, in order; only of the kinds that [`BrokerOptions`] ask for.
     pub fn poll_event(&mut self) -> Option<BrokerEvent> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > FEW_EVENTS {
+            self.events.shrink_to(FEW_EVENTS);
+        }
+        event
     }
 
     /// What the broker has and has done.

@@ -42,6 +42,7 @@ pub struct BrokerOptions {
     pub(super) maximum_connections: usize,
     pub(super) maximum_sessions: usize,
     pub(super) maximum_client_subscriptions: u32,
+    pub(super) maximum_client_filter_bytes: u32,
     pub(super) maximum_session_expiry: u32,
     pub(super) maximum_keep_alive: u16,
     pub(super) maximum_qos: QoS,
@@ -97,6 +98,7 @@ impl BrokerOptions {
             maximum_connections: usize::MAX,
             maximum_sessions: usize::MAX,
             maximum_client_subscriptions: 10_000,
+            maximum_client_filter_bytes: 4 << 20,
             maximum_session_expiry: u32::MAX,
             maximum_keep_alive: u16::MAX,
             maximum_qos: QoS::ExactlyOnce,
@@ -139,7 +141,8 @@ impl BrokerOptions {
 
     /// The bounds of all retained messages together. A message that may not be retained is answered with 0x97 (Quota
     /// exceeded) and goes to nobody; where no answer can say so (QoS 0, and before 5.0) it goes to the subscribers and
-    /// is not retained. Default: [`RetainedOptions::new`].
+    /// is not retained. What counts are the bytes of topic, properties, payload and the Client Identifier of who published
+    /// it. Default: [`RetainedOptions::new`].
     #[must_use]
     pub const fn with_retained(mut self, options: RetainedOptions) -> Self {
         self.retained = options;
@@ -166,6 +169,9 @@ impl BrokerOptions {
         with_maximum_sessions maximum_sessions: usize;
         /// Subscriptions of one client at most; one more is answered with 0x97 (Quota exceeded). Default 10,000.
         with_maximum_client_subscriptions maximum_client_subscriptions: u32;
+        /// Bytes of the Topic Filters of one client at most, of which one alone can have 65,535; one more is answered with 0x97
+        /// (Quota exceeded). Default 4 MiB.
+        with_maximum_client_filter_bytes maximum_client_filter_bytes: u32;
         /// Seconds that a session outlives its connection at most, in each version; `u32::MAX`: for ever. A client of 5.0
         /// that asks for more is told (5.0 §3.2.2.3.2). Default `u32::MAX`.
         with_maximum_session_expiry maximum_session_expiry: u32;
@@ -195,7 +201,8 @@ impl BrokerOptions {
         /// below is always the broker's alone. Default `false`.
         with_dollar_topics dollar_topics: bool;
         /// How often the [counters](crate::Broker::counters) are published below `$SYS/broker`, retained where
-        /// there are [such](Self::with_retain_available) messages; `None`: never.
+        /// there are [such](Self::with_retain_available) messages; `None`: never. Not while as many events wait as
+        /// [may](Self::with_maximum_events): each slow client would make more of them.
         /// Default `None`.
         with_sys_interval sys_interval: Option<Duration>;
         /// Whether each CONNECT is asked about ([`Question::Connect`](crate::Question::Connect)); if not, all are accepted

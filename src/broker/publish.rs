@@ -184,8 +184,9 @@ impl Broker {
         for at in 0..self.groups.len() {
             let group = self.groups.get(at).copied();
             let member = group.and_then(|group| self.pick(group, message, publisher));
-            if let (Some(group), Some(member)) = (group, member) {
-                self.deliveries.add_shared(group, member);
+            match (group, member) {
+                (Some(group), Some(member)) => self.deliveries.add_shared(group, member),
+                _ => self.counters.messages_dropped += 1,
             }
         }
         let publisher = publisher.map(SubscriberId::new);

@@ -1,12 +1,11 @@
 //! Messages that are retained, and what a new subscription gets of them.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
 use super::{Broker, BrokerEvent, BrokerRecord, Client};
-use crate::index::{IndexError, SearchCursor};
+use crate::index::{IndexError, SearchCursor, SubscriberId};
 use crate::message::Message;
-use crate::packet::SubscriptionOptions;
 use crate::session::{DropReason, PublishErrorReason};
 use crate::time::Instant;
 use crate::topic::{TopicFilter, TopicName};
@@ -21,21 +20,103 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// A name can be long, and perhaps nothing else holds it any more.
     pub(super) fn size(&self) -> usize {
-        self.message.size()
+        let publisher = self.publisher.as_ref();
+        self.message.size() + publisher.map_or(0, |name| name.len())
     }
 }
 
-/// A subscription whose retained messages are on their way.
-pub(super) struct Search {
-    pub(super) filter: TopicFilter<'static>,
-    options: SubscriptionOptions,
-    identifier: Option<u32>,
+/// Subscriptions of a client whose retained messages are on their way, in their order. What the same filter is to bring
+/// several times comes one after the other, and takes the memory of once.
+#[derive(Default)]
+pub(super) struct Searches {
+    /// The one whose turn it is.
+    running: Option<Search>,
+    /// Those whose turn comes, and some that are gone.
+    order: VecDeque<Arc<TopicFilter<'static>>>,
+    /// Those whose turn comes, and how often.
+    waiting: BTreeMap<Arc<TopicFilter<'static>>, usize>,
+    /// How often in all.
+    total: usize,
+}
+
+struct Search {
+    filter: Arc<TopicFilter<'static>>,
     cursor: SearchCursor,
     /// Found, and not in the queue yet, with the time at which each expires.
     found: VecDeque<(Message, Option<Instant>)>,
     /// How often the store had changed when they were found.
     found_at: u64,
+    /// How often it comes again behind this.
+    again: usize,
+}
+
+impl Search {
+    fn new(filter: Arc<TopicFilter<'static>>, again: usize) -> Self {
+        Self {
+            filter,
+            cursor: SearchCursor::new(),
+            found: VecDeque::new(),
+            found_at: 0,
+            again,
+        }
+    }
+}
+
+impl Searches {
+    /// How many are on their way or wait, with some that are gone.
+    pub(super) fn len(&self) -> usize {
+        let running = self.running.as_ref().map_or(0, |one| one.again + 1);
+        running + self.total.max(self.order.len())
+    }
+
+    fn push(&mut self, filter: TopicFilter<'static>) {
+        self.total += 1;
+        if let Some(times) = self.waiting.get_mut(&filter) {
+            *times += 1;
+        } else {
+            let filter = Arc::new(filter);
+            self.order.push_back(Arc::clone(&filter));
+            self.waiting.insert(filter, 1);
+        }
+    }
+
+    fn remove(&mut self, filter: &TopicFilter<'static>) {
+        self.total -= self.waiting.remove(filter).unwrap_or(0);
+        self.running.take_if(|one| *one.filter == *filter);
+    }
+
+    /// Forgets what is found and not in the queue yet; how many.
+    pub(super) fn discard(&mut self, discard: &mut impl FnMut(&Message) -> bool) -> usize {
+        let Some(search) = &mut self.running else {
+            return 0;
+        };
+        let has = search.found.len();
+        search.found.retain(|(message, _)| !discard(message));
+        has - search.found.len()
+    }
+
+    /// The one whose turn it is.
+    fn front(&mut self) -> Option<&mut Search> {
+        while self.running.is_none() {
+            let filter = self.order.pop_front()?;
+            if let Some(times) = self.waiting.remove(&filter) {
+                self.total -= times;
+                self.running = Some(Search::new(filter, times.saturating_sub(1)));
+            }
+        }
+        self.running.as_mut()
+    }
+
+    /// The running one has given everything. True: nothing else waits.
+    fn finish(&mut self) -> bool {
+        if let Some(Search { filter, again, .. }) = self.running.take() {
+            let again = again.checked_sub(1);
+            self.running = again.map(|again| Search::new(filter, again));
+        }
+        self.running.is_none() && self.waiting.is_empty()
+    }
 }
 
 /// Messages wait for a client up to which more of what is retained is put behind them.
@@ -102,11 +183,10 @@ impl Broker {
         &mut self,
         number: u32,
         filter: &TopicFilter<'_>,
-        options: SubscriptionOptions,
-        identifier: Option<u32>,
+        retain_handling: RetainHandling,
         is_new: bool,
     ) {
-        let wanted = match options.retain_handling {
+        let wanted = match retain_handling {
             RetainHandling::SendAtSubscribe => true,
             RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
@@ -114,24 +194,13 @@ impl Broker {
         if filter.share_name().is_some() {
             return;
         }
-        if let Some(client) = self.clients.get_mut(number) {
-            // What an earlier SUBSCRIBE has still to bring comes as the subscription is now.
-            for search in client.rare.iter_mut().flat_map(|rare| &mut rare.searches) {
-                if search.filter == *filter {
-                    (search.options, search.identifier) = (options, identifier);
-                }
-            }
-            if wanted && !self.retained.is_empty() {
-                let rare = client.rare.get_or_insert_default();
-                rare.searches.push_back(Search {
-                    filter: filter.clone().into_owned(),
-                    options,
-                    identifier,
-                    cursor: SearchCursor::new(),
-                    found: VecDeque::new(),
-                    found_at: 0,
-                });
-            }
+        if let (true, Some(client)) = (
+            wanted && !self.retained.is_empty(),
+            self.clients.get_mut(number),
+        ) {
+            let rare = client.rare.get_or_insert_default();
+            let searches = rare.searches.get_or_insert_default();
+            searches.push(filter.clone().into_owned());
         }
     }
 
@@ -143,6 +212,8 @@ impl Broker {
             clients,
             retained,
             retained_changes,
+            index,
+            options,
             ..
         } = self;
         let Some(connection) = connections.get_mut(slot) else {
@@ -155,8 +226,19 @@ impl Broker {
         let Some(rare) = &mut client.rare else {
             return false;
         };
-        let Some(search) = rare.searches.front_mut() else {
+        let Some(searches) = &mut rare.searches else {
             return false;
+        };
+        let Some(search) = searches.front() else {
+            rare.searches = None;
+            client.tidy();
+            return false;
+        };
+        // As the subscription is by now.
+        let id = SubscriberId::new(number);
+        let Some(subscriber) = index.get(&search.filter, id) else {
+            searches.running = None;
+            return true;
         };
         if search.found.is_empty() && !search.cursor.is_done() {
             let Search {
@@ -167,13 +249,30 @@ impl Broker {
                 ..
             } = search;
             *found_at = *retained_changes;
-            let mut steps = 0;
-            // A step gives at most one topic.
-            while steps < STEPS && found.len() < SOME && !cursor.is_done() {
-                steps += SOME;
-                retained.search_some(filter, cursor, SOME, |one| {
-                    found.push_back((one.value().message.clone(), one.expires()));
+            let bounds = rare.options.as_ref().unwrap_or(&options.connection);
+            let most = bounds.maximum_kept_bytes() as usize;
+            let (mut steps, mut bytes, mut some) = (0, 0, SOME);
+            while steps < STEPS && found.len() < SOME && bytes < most && !cursor.is_done() {
+                let (start, has, mut new) = (cursor.clone(), found.len(), 0);
+                // A step gives at most one topic.
+                retained.search_some(filter, cursor, some, |one| {
+                    let message = one.value().message.clone();
+                    new += message.size();
+                    found.push_back((message, one.expires()));
                 });
+                steps += some;
+                if (bytes + new > most || found.len() > SOME) && some > 1 {
+                    // What waits here counts in no queue, so it must not be more than one may have: a shorter way.
+                    found.truncate(has);
+                    *cursor = start;
+                    some = (some / 8).max(1);
+                } else {
+                    bytes += new;
+                    // Each part goes down to where the last one stopped, so where nothing is found they are few.
+                    if found.len() == has {
+                        some = (some * 8).min(STEPS);
+                    }
+                }
             }
         }
         let mut undeliverable = alloc::vec::Vec::new();
@@ -195,8 +294,8 @@ impl Broker {
             let Some(message) = message else {
                 continue;
             };
-            let qos = message.qos().min(search.options.qos);
-            let identifiers = search.identifier.as_slice();
+            let qos = message.qos().min(subscriber.options.qos);
+            let identifiers = subscriber.identifier.as_slice();
             let message = super::publish::with_identifiers(message.with_qos(qos), identifiers);
             let Err(error) = connection.machine.publish(now, message) else {
                 self.counters.messages_queued += 1;
@@ -218,10 +317,10 @@ impl Broker {
                 _ => undeliverable.push((error.message, DropReason::QueueFull)),
             }
         }
-        if search.found.is_empty() && search.cursor.is_done() {
-            rare.searches.pop_front();
-            goes_on &= !rare.searches.is_empty();
+        if search.found.is_empty() && search.cursor.is_done() && searches.finish() {
+            rare.searches = None;
             client.tidy();
+            goes_on = false;
         }
         for (message, reason) in undeliverable {
             self.note_dropped(number, Some(message), reason);
@@ -278,9 +377,8 @@ impl Broker {
 impl Client {
     /// A subscription is gone: what of it is not sent is not sent any more.
     pub(super) fn end_search(&mut self, filter: &TopicFilter<'_>) {
-        if let Some(rare) = &mut self.rare {
-            rare.searches.retain(|search| search.filter != *filter);
-            self.tidy();
+        if let Some(searches) = self.rare.as_mut().and_then(|rare| rare.searches.as_mut()) {
+            searches.remove(&filter.clone().into_owned());
         }
     }
 }

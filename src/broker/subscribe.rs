@@ -4,7 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::connections::AskedKind;
-use super::{AnswerError, AnswerErrorReason, Broker, BrokerEvent, BrokerRecord, QuestionToken};
+use super::{
+    AnswerError, AnswerErrorReason, Broker, BrokerEvent, BrokerRecord, Client, QuestionToken,
+};
 use crate::connection::RequestToken;
 use crate::index::{IndexError, Subscriber, SubscriberId};
 use crate::packet::{Subscribe, SubscriptionOptions, Unsubscribe};
@@ -146,8 +148,12 @@ impl Broker {
             identifier,
         };
         let client = self.clients.get(number);
-        let has = client.map_or(0, |client| client.subscriptions);
-        let is_full = has >= self.options.maximum_client_subscriptions;
+        let options = &self.options;
+        let is_full = client.is_some_and(|client| {
+            let bytes = client.filter_bytes.saturating_add(bytes_of(&filter));
+            client.subscriptions >= options.maximum_client_subscriptions
+                || bytes > options.maximum_client_filter_bytes
+        });
         if is_full && self.index.get(&filter, subscriber.id).is_none() {
             return ReasonCode::QuotaExceeded;
         }
@@ -164,7 +170,9 @@ impl Broker {
                 .push_back(BrokerEvent::FirstSubscription { filter });
         }
         if let Some(client) = self.clients.get_mut(number) {
-            client.subscriptions += u32::from(old.is_none());
+            if old.is_none() {
+                client.count_filter(&filter);
+            }
             if client.expiry > 0 {
                 let client_id = &client.name;
                 self.log.add(|| BrokerRecord::Subscribed {
@@ -175,13 +183,8 @@ impl Broker {
                 });
             }
         }
-        self.begin_search(
-            number,
-            &filter,
-            subscriber.options,
-            identifier,
-            old.is_none(),
-        );
+        let retain_handling = subscriber.options.retain_handling;
+        self.begin_search(number, &filter, retain_handling, old.is_none());
         ReasonCode::granted(granted)
     }
 
@@ -223,7 +226,7 @@ impl Broker {
             return false;
         }
         if let Some(client) = self.clients.get_mut(number) {
-            client.subscriptions = client.subscriptions.saturating_sub(1);
+            client.uncount_filter(filter);
             client.end_search(filter);
             if client.expiry > 0 {
                 let client_id = &client.name;
@@ -239,5 +242,22 @@ impl Broker {
                 .push_back(BrokerEvent::LastSubscription { filter });
         }
         true
+    }
+}
+
+/// A filter has 65,535 at most.
+fn bytes_of(filter: &TopicFilter<'_>) -> u32 {
+    u32::try_from(filter.as_str().len()).unwrap_or(u32::MAX)
+}
+
+impl Client {
+    pub(super) fn count_filter(&mut self, filter: &TopicFilter<'_>) {
+        self.subscriptions = self.subscriptions.saturating_add(1);
+        self.filter_bytes = self.filter_bytes.saturating_add(bytes_of(filter));
+    }
+
+    pub(super) fn uncount_filter(&mut self, filter: &TopicFilter<'_>) {
+        self.subscriptions = self.subscriptions.saturating_sub(1);
+        self.filter_bytes = self.filter_bytes.saturating_sub(bytes_of(filter));
     }
 }

@@ -16,8 +16,12 @@ pub(crate) struct Timer(u64);
 impl Timer {
     pub(crate) const OFF: Self = Self(u64::MAX);
 
+    /// What would be at the end of all time never comes.
     pub(crate) fn at(now: Instant, after: Duration) -> Self {
-        Self(now.saturating_add(after).as_millis())
+        match now.saturating_add(after) {
+            Instant::LAST => Self::OFF,
+            at => Self(at.as_millis()),
+        }
     }
 
     pub(super) fn due(self, now: Instant) -> bool {

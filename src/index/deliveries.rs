@@ -126,6 +126,11 @@ impl Deliveries {
         self.identifiers.clear();
     }
 
+    /// Hits for which there is room.
+    pub(crate) fn capacity(&self) -> usize {
+        self.hits.capacity()
+    }
+
     /// A subscription that matches.
     pub fn add(&mut self, subscriber: Subscriber) {
         self.hits.push(Hit {

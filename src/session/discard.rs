@@ -1,5 +1,7 @@
 //! Taking a message back.
 
+use alloc::vec::Vec;
+
 use super::{Change, PublishHandle, Session, State};
 use crate::message::Message;
 use crate::types::{PacketId, QoS};
@@ -37,6 +39,27 @@ impl Session {
         let message = self.take_back(handle, packet_id)?;
         self.record_of(message.qos(), || Change::Discarded { handle, packet_id });
         Some(message)
+    }
+
+    /// Takes all those out for which the closure says so; `sent`: also of those that are sent and not acknowledged.
+    pub(crate) fn discard_all(
+        &mut self,
+        sent: bool,
+        mut chosen: impl FnMut(&Message) -> bool,
+    ) -> Vec<PublishHandle> {
+        let queued = self.queue.iter().map(|one| (one.handle, &one.message));
+        let in_flight = self.in_flight.iter().filter(|_| sent);
+        let in_flight = in_flight.filter_map(|entry| match &entry.state {
+            State::Publish { message, .. } => Some((entry.handle, message)),
+            _ => None,
+        });
+        let all = queued.chain(in_flight);
+        let mut handles: Vec<_> = all
+            .filter(|(_, message)| chosen(message))
+            .map(|(handle, _)| PublishHandle(handle))
+            .collect();
+        handles.retain(|&handle| self.discard(handle).is_some());
+        handles
     }
 
     /// A message that waits, or is in flight under this identifier.

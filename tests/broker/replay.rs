@@ -290,9 +290,10 @@ impl World {
         let names = || broker.client_ids();
         let all = TopicFilter::new(Version::V5, "#").unwrap();
         let (mut kept, mut bytes) = (0, 0);
-        broker.retained(&all, |message, _, _| {
+        broker.retained(&all, |message, publisher, _| {
             kept += 1;
             bytes += message.topic().len() + message.payload().len();
+            bytes += publisher.map_or(0, str::len);
         });
         let is_there = |name: &&str| broker.connection(name).is_some();
         let subscriptions = names().map(|name| broker.subscriptions(name).count());

@@ -145,6 +145,8 @@ declare -A port
 start() {
     local name=$1 scheme
     shift
+    # What an earlier one said must not be taken for this one's.
+    rm -f "$work/$name.out"
     "$programs/broker" "$@" --tls-cert "$work/server.pem" --tls-key "$work/server.key" >"$work/$name.out" 2>"$work/$name.log" &
     broker=$!
     for scheme in mqtt mqtts ws wss; do

@@ -470,7 +470,22 @@ impl World {
         ];
         let disconnect = Disconnect::new(*u.choose(&reasons)?);
         let filter = TopicFilter::new(Version::V5, *u.choose(&FILTERS)?);
-        match u.int_in_range(0..=20)? {
+        match u.int_in_range(0..=24)? {
+            21..=22 => {
+                let topic = *u.choose(&TOPIC_NAMES)?;
+                let count = self
+                    .broker
+                    .discard_queued(name, |message| message.topic() == topic);
+                assert!(count == 0 || self.broker.session(name).is_some());
+                let again = self
+                    .broker
+                    .discard_queued(name, |message| message.topic() == topic);
+                assert_eq!(again, 0);
+            }
+            23 => {
+                self.broker.discard_will(name);
+                assert!(self.broker.discard_will(name).is_none());
+            }
             0..=8 => {
                 let payload = *u.choose(&["", "x", "a longer payload that takes more room"])?;
                 let message = Message::new(u.choose(&TOPIC_NAMES)?, payload.as_bytes());
