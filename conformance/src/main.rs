@@ -3,6 +3,7 @@
 mod data;
 mod mode;
 mod output;
+mod trace;
 mod verdict;
 
 use std::path::PathBuf;

@@ -11,10 +11,8 @@ pub(crate) type Captured = BTreeMap<String, Value>;
 pub(crate) fn filled(value: &Value, captured: &Captured) -> Value {
     match value {
         Value::Object(map) => match map.get("var").and_then(Value::as_str) {
-            Some(name) => captured
-                .get(name)
-                .unwrap_or_else(|| panic!("{name} is sent before it was captured"))
-                .clone(),
+            // What was never captured stays as it is, and cannot be sent.
+            Some(name) => captured.get(name).unwrap_or(value).clone(),
             None => map
                 .iter()
                 .map(|(key, value)| (key.clone(), filled(value, captured)))

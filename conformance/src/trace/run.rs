@@ -1,0 +1,354 @@
+//! One trace against the target: its connections, what has come on them, and what becomes of the case.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::isolation::Isolation;
+use super::link::{Read1, Target, Wire};
+use super::list;
+use super::support::json::hex;
+use super::support::traces::bytes::for_version;
+use super::support::traces::pattern::Captured;
+use crate::verdict::{Failure, Line, Verdict};
+
+/// A target that sends more than this in one case is cut.
+const MOST_BYTES: usize = 4 << 20;
+const MOST_PACKETS: usize = 20_000;
+/// Lines of the log that are kept.
+const MOST_LINES: usize = 400;
+/// Bytes of a packet that are shown.
+const MOST_SHOWN: usize = 64;
+/// Characters of a packet that are shown.
+const MOST_TEXT: usize = 400;
+
+/// How a case is run.
+pub(crate) struct Setting<'t> {
+    pub(crate) target: &'t Target,
+    pub(crate) isolation: Isolation,
+    /// Longer silences are cut to this.
+    pub(crate) longest: Duration,
+}
+
+/// Why a run ends before its last step.
+pub(crate) enum Stop {
+    Failed {
+        expected: String,
+        seen: String,
+        is_dead: bool,
+    },
+    /// The server is not one that the trace is for.
+    Skipped(String),
+}
+
+pub(crate) fn failed(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
+    Stop::Failed {
+        expected: expected.into(),
+        seen: seen.into(),
+        is_dead: false,
+    }
+}
+
+/// Runs the trace in this version, and clears away what it leaves on the server.
+pub(crate) fn run(setting: &Setting<'_>, trace: &Value, version: &str) -> Verdict {
+    let mut run = Run::new(setting, trace, version);
+    let result = run.all();
+    let is_dead = matches!(result, Err(Stop::Failed { is_dead: true, .. }));
+    if !is_dead {
+        run.clean();
+    }
+    match result {
+        Ok(()) => match run.remarks.first() {
+            None => Verdict::Pass,
+            Some(remark) => Verdict::NonStrict(remark.clone()),
+        },
+        Err(Stop::Skipped(reason)) => Verdict::Skipped(reason),
+        Err(Stop::Failed {
+            expected,
+            seen,
+            is_dead,
+        }) => Verdict::Fail(Failure {
+            expected,
+            seen,
+            log: run.log,
+            is_dead,
+        }),
+    }
+}
+
+/// One connection, seen from the client.
+pub(super) struct Link {
+    pub(super) version: String,
+    pub(super) wire: Wire,
+    pub(super) packets: VecDeque<(Instant, Value)>,
+    /// The target has closed it.
+    pub(super) closed: Option<Instant>,
+    /// The end is no news any more.
+    pub(super) is_over: bool,
+    /// CONNACK has come, with success.
+    pub(super) is_connected: bool,
+    /// The client has said that it goes, or sent what may be no whole packet.
+    pub(super) is_spoilt: bool,
+    /// CONNECT as it was sent, and the properties of CONNACK.
+    pub(super) connect: Value,
+    pub(super) connack: Value,
+    /// Of the client's messages, those that are not acknowledged.
+    pub(super) in_flight: BTreeSet<u64>,
+}
+
+pub(super) struct Run<'t> {
+    pub(super) setting: &'t Setting<'t>,
+    pub(super) trace: &'t Value,
+    pub(super) version: &'t str,
+    /// `given` tells how the server is set up, so its limits are part of the trace.
+    pub(super) is_given: bool,
+    pub(super) begin: Instant,
+    /// When the last step was done.
+    pub(super) since: Instant,
+    pub(super) links: BTreeMap<String, Link>,
+    pub(super) current: String,
+    pub(super) captured: Captured,
+    /// The last step was to send something.
+    pub(super) has_sent: bool,
+    pub(super) log: Vec<Line>,
+    /// What was not the best reading.
+    pub(super) remarks: Vec<String>,
+    /// Client identifiers that were used, by version.
+    pub(super) client_ids: BTreeSet<(String, String)>,
+    /// Topics under which a message may be retained.
+    pub(super) retained: BTreeSet<String>,
+    bytes: usize,
+    pub(super) packets: usize,
+}
+
+impl<'t> Run<'t> {
+    fn new(setting: &'t Setting<'t>, trace: &'t Value, version: &'t str) -> Self {
+        let now = Instant::now();
+        Self {
+            setting,
+            trace,
+            version,
+            is_given: trace["given"]["connack"].is_object(),
+            begin: now,
+            since: now,
+            links: BTreeMap::new(),
+            current: String::new(),
+            captured: Captured::new(),
+            has_sent: false,
+            log: Vec::new(),
+            remarks: Vec::new(),
+            client_ids: BTreeSet::new(),
+            retained: BTreeSet::new(),
+            bytes: 0,
+            packets: 0,
+        }
+    }
+
+    fn all(&mut self) -> Result<(), Stop> {
+        for step in list(&self.trace["steps"]) {
+            self.step(step)?;
+        }
+        self.finish()
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.setting.target.timeout
+    }
+
+    pub(super) fn note(&mut self, connection: &str, is_sent: bool, text: String, bytes: &[u8]) {
+        if self.log.len() >= MOST_LINES {
+            return;
+        }
+        let shown = &bytes[..bytes.len().min(MOST_SHOWN)];
+        let mut hex = hex(shown);
+        if shown.len() < bytes.len() {
+            hex.push_str(&format!("... ({} bytes)", bytes.len()));
+        }
+        self.log.push(Line {
+            at: u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX),
+            connection: connection.into(),
+            is_sent,
+            text,
+            hex,
+        });
+    }
+
+    pub(super) fn remark(&mut self, text: String) {
+        if !self.remarks.contains(&text) {
+            self.remarks.push(text);
+        }
+    }
+
+    /// Takes what has come on all connections.
+    pub(super) fn pump(&mut self) -> Result<(), Stop> {
+        let names: Vec<String> = self.links.keys().cloned().collect();
+        for name in names {
+            self.pump_one(&name)?;
+        }
+        Ok(())
+    }
+
+    fn pump_one(&mut self, name: &str) -> Result<(), Stop> {
+        let Some(link) = self.links.get_mut(name) else {
+            return Ok(());
+        };
+        if link.is_over || link.closed.is_some() {
+            return Ok(());
+        }
+        self.bytes += link.wire.pump();
+        loop {
+            let Some(link) = self.links.get_mut(name) else {
+                return Ok(());
+            };
+            match link.wire.next(&link.version) {
+                None => break,
+                Some(Read1::Garbage(error, bytes)) => {
+                    self.note(name, false, format!("no packet: {error}"), &bytes);
+                    return Err(failed("packets", format!("no packet: {error}")));
+                }
+                Some(Read1::Packet(mut packet, bytes)) => {
+                    self.setting.isolation.packet_in(&mut packet);
+                    self.note(name, false, shown(&packet), &bytes);
+                    self.packets += 1;
+                    self.received(name, packet)?;
+                }
+            }
+            if self.packets > MOST_PACKETS {
+                break;
+            }
+        }
+        if self.packets > MOST_PACKETS || self.bytes > MOST_BYTES {
+            let (packets, bytes) = (self.packets, self.bytes);
+            let seen = format!("{packets} packets, {bytes} bytes: cut off");
+            return Err(failed("a few packets", seen));
+        }
+        let Some(link) = self.links.get_mut(name) else {
+            return Ok(());
+        };
+        if let Some(end) = link.wire.end() {
+            let left = link.wire.left().to_vec();
+            let text = end.to_owned();
+            link.closed = Some(Instant::now());
+            self.note(name, false, text, &left);
+            if !left.is_empty() {
+                return Err(failed("packets", "closed within a packet"));
+            }
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, name: &str, packet: Value) -> Result<(), Stop> {
+        let Some(link) = self.links.get_mut(name) else {
+            return Ok(());
+        };
+        match packet["type"].as_str() {
+            Some("CONNACK") if packet["reason"] == "0x00" => {
+                link.is_connected = true;
+                link.connack = packet["properties"].clone();
+                if let Some(id) = link.connack["assigned_client_identifier"].as_str() {
+                    self.client_ids.insert((link.version.clone(), id.into()));
+                }
+                self.check_connack(name)?;
+            }
+            Some("PUBACK" | "PUBCOMP") => {
+                let id = packet["packet_id"].as_u64();
+                id.map(|id| link.in_flight.remove(&id));
+            }
+            Some("PUBREC") if packet["reason"].as_str() >= Some("0x80") => {
+                let id = packet["packet_id"].as_u64();
+                id.map(|id| link.in_flight.remove(&id));
+            }
+            _ => {}
+        }
+        let is_allowed = list(&self.trace["allow"]).contains(&packet["type"]);
+        if let Some(link) = self.links.get_mut(name)
+            && !is_allowed
+        {
+            link.packets.push_back((Instant::now(), packet));
+        }
+        Ok(())
+    }
+
+    /// A server may change what the client has asked for; what the trace says is then of no use.
+    fn check_connack(&self, name: &str) -> Result<(), Stop> {
+        let Some(link) = self.links.get(name).filter(|_| !self.is_given) else {
+            return Ok(());
+        };
+        let (connect, connack) = (&link.connect, &link.connack);
+        let is_timed = super::plan::is_timed(self.trace);
+        let skipped = |text: String| Err(Stop::Skipped(text));
+        if let Some(seconds) = connack["server_keep_alive"].as_u64()
+            && is_timed
+            && Some(seconds) != Some(connect["keep_alive"].as_u64().unwrap_or(0))
+        {
+            return skipped(format!("Server Keep Alive is {seconds}"));
+        }
+        let asked = connect["properties"]["session_expiry_interval"].as_u64();
+        let asked = asked.unwrap_or(0);
+        if let Some(seconds) = connack["session_expiry_interval"].as_u64()
+            && seconds != asked
+            && (is_timed || seconds < asked.min(60))
+        {
+            return skipped(format!("Session Expiry Interval is {seconds}, not {asked}"));
+        }
+        Ok(())
+    }
+
+    /// Lets time pass until it is so, at most until then.
+    pub(super) fn wait(
+        &mut self,
+        end: Instant,
+        mut is_so: impl FnMut(&Self) -> bool,
+    ) -> Result<bool, Stop> {
+        let begin = Instant::now();
+        loop {
+            self.pump()?;
+            if is_so(self) {
+                return Ok(true);
+            }
+            let now = Instant::now();
+            let left = end.saturating_duration_since(now);
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let pause = match now.duration_since(begin).as_millis() {
+                0..50 => Duration::from_micros(500),
+                50..1_000 => Duration::from_millis(2),
+                _ => Duration::from_millis(10),
+            };
+            thread::sleep(pause.min(left));
+        }
+    }
+
+    pub(super) fn link(&self) -> Result<&Link, Stop> {
+        self.links
+            .get(&self.current)
+            .ok_or_else(|| Stop::Skipped(format!("the trace has no connection {:?}", self.current)))
+    }
+
+    pub(super) fn link_mut(&mut self) -> Result<&mut Link, Stop> {
+        self.links
+            .get_mut(&self.current)
+            .ok_or_else(|| Stop::Skipped(format!("the trace has no connection {:?}", self.current)))
+    }
+
+    /// What was to come, as it is in the version of the connection.
+    pub(super) fn pattern(&self, pattern: &Value) -> Value {
+        let version = self.links.get(&self.current);
+        let version = version.map_or(self.version, |link| &link.version);
+        for_version(version, pattern)
+    }
+}
+
+/// A packet on one line.
+pub(super) fn shown(packet: &Value) -> String {
+    let mut text = packet.to_string();
+    if text.len() > MOST_TEXT {
+        let end = (0..=MOST_TEXT).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        text.push_str("...");
+    }
+    text
+}
