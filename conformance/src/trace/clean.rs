@@ -17,7 +17,11 @@ impl Run<'_> {
         let target = self.setting.target;
         for link in self.links.values_mut() {
             if link.is_connected && !link.is_over && link.closed.is_none() {
-                send(&mut link.wire, &link.version, &json!({"type": "DISCONNECT", "reason": "0x00"}));
+                send(
+                    &mut link.wire,
+                    &link.version,
+                    &json!({"type": "DISCONNECT", "reason": "0x00"}),
+                );
             }
         }
         self.links.clear();
@@ -73,7 +77,11 @@ pub(super) fn hello(target: &Target, id: &str, properties: Value) -> Value {
 }
 
 fn leave(mut wire: Wire, version: &str) {
-    send(&mut wire, version, &json!({"type": "DISCONNECT", "reason": "0x00"}));
+    send(
+        &mut wire,
+        version,
+        &json!({"type": "DISCONNECT", "reason": "0x00"}),
+    );
     let deadline = Instant::now() + PATIENCE;
     while wire.end().is_none() && Instant::now() < deadline {
         if wire.pump() == 0 {

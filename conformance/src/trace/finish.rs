@@ -25,7 +25,12 @@ impl Run<'_> {
             };
             if let Ok(bytes) = encode(&link.version, &json!({"type": "PINGREQ"})) {
                 let _ = link.wire.write(&bytes, time);
-                self.note(name, true, "{\"type\":\"PINGREQ\"} at the end".into(), &bytes);
+                self.note(
+                    name,
+                    true,
+                    "{\"type\":\"PINGREQ\"} at the end".into(),
+                    &bytes,
+                );
             }
         }
         // One that does not answer is not what the trace is about.
@@ -33,7 +38,10 @@ impl Run<'_> {
             names.iter().all(|name| {
                 run.links.get(name).is_some_and(|link| {
                     link.closed.is_some()
-                        || link.packets.iter().any(|(_, one)| one["type"] == "PINGRESP")
+                        || link
+                            .packets
+                            .iter()
+                            .any(|(_, one)| one["type"] == "PINGRESP")
                 })
             })
         })?;
@@ -51,7 +59,10 @@ impl Run<'_> {
                 return Err(failed("nothing more at the end", seen));
             }
             if link.closed.is_some() && !link.is_over {
-                return Err(failed("open connections at the end", format!("{name} closed")));
+                return Err(failed(
+                    "open connections at the end",
+                    format!("{name} closed"),
+                ));
             }
         }
         Ok(())

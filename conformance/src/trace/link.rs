@@ -219,10 +219,7 @@ impl Wire {
                 }
                 Ok(()) => {}
                 Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::Interrupted
-                    ) => {}
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 // The other side has ended it.
                 Err(_) => return Ok(()),
             }

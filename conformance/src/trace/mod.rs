@@ -8,27 +8,12 @@ mod plan;
 mod probe;
 mod run;
 mod steps;
-mod vector;
+mod support;
 
-/// What the crate's own tests use too.
-#[allow(dead_code)]
-mod support {
-    #[path = "../../../../tests/support/json.rs"]
-    pub(crate) mod json;
-    pub(crate) mod vector {
-        pub(crate) use super::super::vector::read;
-    }
-    pub(crate) mod traces {
-        #[path = "../../../../../tests/support/traces/bytes.rs"]
-        pub(crate) mod bytes;
-        #[path = "../../../../../tests/support/traces/pattern.rs"]
-        pub(crate) mod pattern;
-    }
-}
-
+pub(crate) use isolation::Isolation;
 pub(crate) use link::Target;
 pub(crate) use plan::{Plan, plan};
-pub(crate) use probe::{Capabilities, probe};
+pub(crate) use probe::{is_shared, probe};
 pub(crate) use run::{Setting, run};
 
 use serde_json::Value;

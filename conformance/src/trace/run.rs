@@ -346,7 +346,9 @@ impl<'t> Run<'t> {
 pub(super) fn shown(packet: &Value) -> String {
     let mut text = packet.to_string();
     if text.len() > MOST_TEXT {
-        let end = (0..=MOST_TEXT).rev().find(|end| text.is_char_boundary(*end));
+        let end = (0..=MOST_TEXT)
+            .rev()
+            .find(|end| text.is_char_boundary(*end));
         text.truncate(end.unwrap_or(0));
         text.push_str("...");
     }

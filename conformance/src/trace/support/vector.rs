@@ -4,6 +4,6 @@ use serde_json::Value;
 
 /// Of the files of `spec-vectors/` this one, whatever the path.
 pub(crate) fn read(_path: &str) -> Value {
-    const PROPERTIES: &str = include_str!("../../../spec-vectors/tables/properties.json");
+    const PROPERTIES: &str = include_str!("../../../../spec-vectors/tables/properties.json");
     serde_json::from_str(PROPERTIES).unwrap_or_default()
 }
