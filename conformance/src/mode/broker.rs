@@ -116,6 +116,9 @@ pub(crate) fn run(
         let told = capabilities.tell(&file);
         told.map_err(|error| format!("{}: {error}", path.display()))?;
     }
+    if let Some(refusal) = capabilities.is_closed_to_all() {
+        return Err(format!("nobody is let in ({refusal})").into());
+    }
     let by_case: HashMap<(&str, &str), &Value> = traces(data)
         .map(|(trace, version)| ((trace["id"].as_str().unwrap_or_default(), version), trace))
         .collect();

@@ -127,3 +127,31 @@ fn change(packet: &mut Value, place: &str, change: impl Fn(&mut Value)) {
         change(value);
     }
 }
+
+#[test]
+fn what_is_put_before_is_taken_off() {
+    let isolation = Isolation {
+        prefix: "p1".into(),
+        has_topics: true,
+        has_client_ids: true,
+    };
+    for (topic, sent) in [
+        ("a/b", "p1/a/b"),
+        ("#", "p1/#"),
+        ("+/x", "p1/+/x"),
+        ("/", "p1//"),
+        ("$share/g/f/#", "$share/gp1/p1/f/#"),
+        ("$x/t", "$x/t"),
+        ("$share/g", "$share/g"),
+        ("", ""),
+    ] {
+        assert_eq!(isolation.topic_out(topic), sent);
+        assert_eq!(isolation.topic_in(sent), topic);
+    }
+    let mut connect = serde_json::json!({"type": "CONNECT", "properties": {"maximum_packet_size": 40},
+        "will": {"topic": "w"}});
+    isolation.packet_out(&mut connect);
+    assert_eq!(connect["client_id"], "p1trace");
+    assert_eq!(connect["will"]["topic"], "p1/w");
+    assert_eq!(connect["properties"]["maximum_packet_size"], 43);
+}

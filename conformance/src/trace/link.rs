@@ -16,6 +16,9 @@ use super::support::json::{packet, receiver};
 /// Bytes taken at a time from one connection, so that one that floods does not keep the others waiting.
 const AT_A_TIME: usize = 256 << 10;
 
+/// CONNACK 0x01 of 3.1.1.
+const UNKNOWN_VERSION: [u8; 4] = [0x20, 2, 0, 1];
+
 /// Where the server is, and how it is spoken to.
 pub(crate) struct Target {
     pub(crate) scheme: Scheme,
@@ -184,6 +187,11 @@ impl Wire {
         if self.input.is_empty() {
             return None;
         }
+        // What 3.1.1 says to a version that it does not know.
+        let version = match self.input.starts_with(&UNKNOWN_VERSION) {
+            true => "3.1.1",
+            false => version,
+        };
         let (version, options) = receiver(version)?;
         let options = options.with_sender(Some(Role::Server));
         let mut rest = &self.input[..];

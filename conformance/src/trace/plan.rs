@@ -91,7 +91,7 @@ pub(crate) fn plan(
         has_client_ids,
         is_timed: is_timed(trace),
         sees_all: sees_all && !has_topics,
-        length: all.wait_sum.saturating_add(all.quiet_sum(longest)),
+        length: all.length(longest),
     })
 }
 
@@ -138,6 +138,13 @@ pub(super) fn is_timed(trace: &Value) -> bool {
     all.longest > AT_ONCE
 }
 
+/// About how long it takes, in milliseconds, if longer silences are cut to this.
+pub(super) fn length(trace: &Value, longest: Duration) -> u64 {
+    let mut all = Texts::default();
+    all.walk(&trace["steps"], "");
+    all.length(u64::try_from(longest.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// What stands in the steps, however deep.
 #[derive(Default)]
 struct Texts {
@@ -152,8 +159,9 @@ struct Texts {
 }
 
 impl Texts {
-    fn quiet_sum(&self, longest: u64) -> u64 {
-        self.quiets.iter().map(|one| (*one).min(longest)).sum()
+    fn length(&self, longest: u64) -> u64 {
+        let quiets = self.quiets.iter().map(|one| (*one).min(longest));
+        quiets.fold(self.wait_sum, u64::saturating_add)
     }
 
     fn walk(&mut self, value: &Value, key: &str) {

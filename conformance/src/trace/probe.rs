@@ -43,6 +43,8 @@ pub(crate) struct Capabilities {
     absent: BTreeMap<String, String>,
     /// Names of needs, from the file.
     told: BTreeMap<String, bool>,
+    /// Why nobody is let in.
+    refusal: Option<String>,
     /// Identifiers of traces, or keys of `given`, that the server is set up for.
     given: Vec<String>,
 }
@@ -68,6 +70,11 @@ impl Capabilities {
             }
         }
         Ok(())
+    }
+
+    /// Why there is no use in any case.
+    pub(crate) fn is_closed_to_all(&self) -> Option<&str> {
+        self.refusal.as_deref().filter(|_| self.given.is_empty())
     }
 
     /// Why a version cannot be tried.
@@ -119,7 +126,7 @@ impl Capabilities {
     }
 }
 
-/// Asks. An error: no network connection, or nobody is let in.
+/// Asks. An error: no network connection.
 pub(crate) fn probe(target: &Target, run: &str) -> Result<Capabilities, String> {
     let mut found = Capabilities::default();
     let mut served = Vec::new();
@@ -164,9 +171,7 @@ pub(crate) fn probe(target: &Target, run: &str) -> Result<Capabilities, String> 
             .insert(version, format!("{version} is not served: {reason}"));
     }
     if served.is_empty() {
-        if let Some(refusal) = refusals.first() {
-            return Err(format!("nobody is let in ({refusal})"));
-        }
+        found.refusal = refusals.into_iter().next();
         // Each case sees for itself.
         found.unserved.clear();
         return Ok(found);

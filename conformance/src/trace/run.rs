@@ -54,8 +54,17 @@ pub(crate) fn failed(expected: impl Into<String>, seen: impl Into<String>) -> St
 /// Runs the trace in this version, and clears away what it leaves on the server.
 pub(crate) fn run(setting: &Setting<'_>, trace: &Value, version: &str) -> Verdict {
     let mut run = Run::new(setting, trace, version);
-    let result = run.all();
-    let is_dead = matches!(result, Err(Stop::Failed { is_dead: true, .. }));
+    let mut result = run.all();
+    let mut is_dead = false;
+    if let Err(Stop::Failed {
+        seen,
+        is_dead: dead,
+        ..
+    }) = &mut result
+    {
+        *dead |= run.packets == 0 && is_nothing(seen) && awaits_connack(&trace["steps"]);
+        is_dead = *dead;
+    }
     if !is_dead {
         run.clean();
     }
@@ -77,6 +86,20 @@ pub(crate) fn run(setting: &Setting<'_>, trace: &Value, version: &str) -> Verdic
         }),
     }
 }
+
+fn is_nothing(seen: &str) -> bool {
+    seen.starts_with("closed") || seen == NOTHING
+}
+
+/// Whether the trace is about a connection that is accepted, so that no answer at all says nothing of it.
+fn awaits_connack(steps: &Value) -> bool {
+    list(steps)
+        .iter()
+        .any(|step| step["expect"]["type"] == "CONNACK" && step["expect"]["reason"] == "0x00")
+}
+
+/// What is seen where there is neither a packet nor an end.
+pub(super) const NOTHING: &str = "nothing came";
 
 /// One connection, seen from the client.
 pub(super) struct Link {
@@ -278,10 +301,12 @@ impl<'t> Run<'t> {
         };
         let (connect, connack) = (&link.connect, &link.connack);
         let is_timed = super::plan::is_timed(self.trace);
+        let length = super::plan::length(self.trace, self.setting.longest);
         let skipped = |text: String| Err(Stop::Skipped(text));
+        let own = connect["keep_alive"].as_u64().unwrap_or(0);
         if let Some(seconds) = connack["server_keep_alive"].as_u64()
-            && is_timed
-            && Some(seconds) != Some(connect["keep_alive"].as_u64().unwrap_or(0))
+            && seconds != own
+            && (own > 0 && is_timed || seconds > 0 && seconds * 1_000 < length)
         {
             return skipped(format!("Server Keep Alive is {seconds}"));
         }

@@ -8,7 +8,7 @@ use sansio_mqtt::{Packet, Role};
 use serde_json::{Value, json};
 
 use super::list;
-use super::run::{Link, Run, Stop, failed, shown};
+use super::run::{Link, NOTHING, Run, Stop, failed, shown};
 use super::support::json::{packet, receiver, unhex};
 use super::support::traces::bytes::{encode, for_version};
 use super::support::traces::pattern::{Captured, filled, fit};
@@ -17,6 +17,9 @@ use super::support::traces::pattern::{Captured, filled, fit};
 const TOLERANCE: Duration = Duration::from_millis(400);
 /// Packets of different connections are taken in the order in which they are sent if there is this much between them.
 const BETWEEN: Duration = Duration::from_millis(15);
+
+/// The question when a server closes after the Keep Alive.
+const KEEP_ALIVE: &str = "A-19";
 
 /// How far what has come fits a step.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -68,7 +71,7 @@ impl Run<'_> {
             "send" => self.send(value)?,
             "send_hex" => self.send_hex(value)?,
             "expect" if value == "close" => self.expect_close(step)?,
-            "expect" => self.expect(step, value)?,
+            "expect" => self.expect(step, self.within(step), value)?,
             "expect_all" => self.expect_all(step, list(value))?,
             "any_of" => self.any_of(step, list(value))?,
             "quiet_ms" => self.quiet(value.as_u64().unwrap_or(0))?,
@@ -253,8 +256,7 @@ impl Run<'_> {
     }
 
     /// Waits until there is a packet or the end.
-    fn news(&mut self, step: &Value) -> Result<(), Stop> {
-        let end = self.within(step);
+    fn news(&mut self, end: Instant) -> Result<(), Stop> {
         self.link()?;
         self.wait(end, |run| {
             run.link()
@@ -264,24 +266,27 @@ impl Run<'_> {
     }
 
     /// The next packet, without taking it.
-    fn front(&mut self, step: &Value, expected: &Value) -> Result<Value, Stop> {
-        self.news(step)?;
+    fn front(&mut self, step: &Value, end: Instant, expected: &Value) -> Result<Value, Stop> {
+        self.news(end)?;
         let link = self.link()?;
         let Some((at, packet)) = link.packets.front().cloned() else {
             let is_closed = link.closed.is_some();
-            return Err(Stop::Failed {
-                expected: shown(expected),
-                seen: if is_closed { "closed" } else { "nothing came" }.into(),
-                is_dead: self.packets == 0 && expected["type"] == "CONNACK",
-            });
+            let seen = if is_closed { "closed" } else { NOTHING };
+            return Err(failed(shown(expected), seen));
         };
         self.in_time(step, at)?;
         Ok(packet)
     }
 
-    fn expect(&mut self, step: &Value, pattern: &Value) -> Result<(), Stop> {
-        let pattern = self.pattern(pattern);
-        let packet = self.front(step, &pattern)?;
+    fn expect(&mut self, step: &Value, end: Instant, pattern: &Value) -> Result<(), Stop> {
+        let mut pattern = self.pattern(pattern);
+        let packet = self.front(step, end, &pattern)?;
+        // To a version that it does not know a server may answer as 3.1.1 does.
+        if pattern["reason"] == "0x84" && packet["type"] == "CONNACK" && packet["reason"] == "0x01"
+        {
+            pattern["reason"] = packet["reason"].clone();
+            self.remark("A-46".into());
+        }
         self.captured = fit(&pattern, &packet, &self.captured).map_err(|error| {
             let seen = format!("{}: {error}", shown(&packet));
             failed(shown(&pattern), seen)
@@ -304,9 +309,10 @@ impl Run<'_> {
 
     fn expect_all(&mut self, step: &Value, patterns: &[Value]) -> Result<(), Stop> {
         let mut left: Vec<Value> = patterns.iter().map(|one| self.pattern(one)).collect();
+        let end = self.within(step);
         while !left.is_empty() {
             let expected = Value::from(left.clone());
-            let packet = self.front(step, &expected)?;
+            let packet = self.front(step, end, &expected)?;
             let Some((index, captured)) = first_fit(&left, &packet, &self.captured) else {
                 return Err(failed(shown(&expected), shown(&packet)));
             };
@@ -326,15 +332,27 @@ impl Run<'_> {
     }
 
     fn expect_close(&mut self, step: &Value) -> Result<(), Stop> {
+        let mut end = self.within(step);
+        self.news(end)?;
+        let is_still = |link: &Link| link.packets.is_empty() && link.closed.is_none();
+        if is_still(self.link()?) && self.trace["ambiguity"] == KEEP_ALIVE {
+            // The standard says how long a server waits, and not how fast it is then.
+            let time = Duration::from_millis(step["within_ms"].as_u64().unwrap_or(0));
+            end = Instant::now() + time;
+            self.news(end)?;
+            if !is_still(self.link()?) {
+                self.remark(format!("{KEEP_ALIVE}: late"));
+            }
+        }
         if let Some(told) = self.told(step) {
-            self.news(step)?;
             if self.link()?.packets.is_empty() && self.link()?.closed.is_some() {
                 self.remark(format!("closed without {}", shown(&told)));
             } else {
-                self.expect(step, &told)?;
+                self.expect(step, end, &told)?;
+                end = end.max(Instant::now() + self.timeout());
             }
         }
-        self.news(step)?;
+        self.news(end)?;
         let link = self.link_mut()?;
         if let Some((_, packet)) = link.packets.front() {
             return Err(failed("close", shown(packet)));
@@ -452,7 +470,7 @@ impl Run<'_> {
             let seen = match link.packets.front() {
                 Some((_, packet)) => shown(packet),
                 None if link.closed.is_some() => "closed".into(),
-                None => "nothing came".into(),
+                None => NOTHING.into(),
             };
             let expected: Vec<_> = firsts.iter().map(shown).collect();
             return Err(failed(expected.join(" or "), seen));
