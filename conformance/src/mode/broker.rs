@@ -155,6 +155,7 @@ pub(crate) fn run(
     // The longest first, so that the others are done beside them.
     jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.length));
     let (alone, together): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.plan.is_alone());
+    let mut again = Vec::new();
     let next = AtomicUsize::new(0);
     let workers = usize::from(options.jobs).min(together.len());
     thread::scope(|scope| {
@@ -164,15 +165,20 @@ pub(crate) fn run(
             let (next, together, run) = (&next, &together, &run);
             scope.spawn(move || {
                 while let Some(job) = together.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender.send((job.index, run.one(job))).is_err() {
+                    if sender.send((*job, run.one(job))).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(sender);
-        for (index, outcome) in receiver {
-            outcomes[index] = finish(outcome);
+        for (job, outcome) in receiver {
+            let job: &Job<'_> = job;
+            if job.is_doubtful(&outcome) {
+                again.push(job);
+            } else {
+                outcomes[job.index] = finish(outcome);
+            }
         }
     });
     let mut others = None;
@@ -188,7 +194,14 @@ pub(crate) fn run(
                 took: Duration::ZERO,
             },
         };
-        outcomes[job.index] = finish(outcome);
+        if job.is_doubtful(&outcome) {
+            again.push(job);
+        } else {
+            outcomes[job.index] = finish(outcome);
+        }
+    }
+    for job in again {
+        outcomes[job.index] = finish(run.one(job));
     }
     Ok(outcomes.into_iter().flatten().collect())
 }
@@ -198,6 +211,17 @@ struct Job<'c> {
     case: &'c Case,
     trace: &'c Value,
     plan: Plan,
+}
+
+impl Job<'_> {
+    /// Where time decides, a failure beside other cases says little: it is tried once more, alone.
+    fn is_doubtful(&self, outcome: &Outcome) -> bool {
+        let failure = match &outcome.verdict {
+            Verdict::Fail(failure) => failure,
+            _ => return false,
+        };
+        self.plan.is_timed && !failure.is_dead
+    }
 }
 
 struct Run<'r> {
@@ -210,13 +234,9 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    /// Where time decides, a failure is tried once more.
     fn one(&self, job: &Job<'_>) -> Outcome {
         let begin = Instant::now();
-        let mut verdict = self.attempt(job);
-        if job.plan.is_timed && matches!(&verdict, Verdict::Fail(failure) if !failure.is_dead) {
-            verdict = self.attempt(job);
-        }
+        let verdict = self.verdict(job);
         Outcome {
             case: job.case.clone(),
             verdict,
@@ -224,7 +244,7 @@ impl Run<'_> {
         }
     }
 
-    fn attempt(&self, job: &Job<'_>) -> Verdict {
+    fn verdict(&self, job: &Job<'_>) -> Verdict {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let setting = Setting {
             target: self.target,

@@ -42,13 +42,11 @@ fn walk(pattern: &Value, value: Option<&Value>, captured: &mut Captured) -> Resu
     let within = |key: &str, result: Result<(), Misfit>| {
         result.map_err(|(path, text)| (format!("/{key}{path}"), text))
     };
-    if let Value::Object(map) = pattern {
-        if map.contains_key("absent") {
-            return match value {
-                None => Ok(()),
-                Some(value) => misfit(format!("{value} where nothing should be")),
-            };
-        }
+    if pattern.get("absent").is_some() {
+        return match value {
+            None => Ok(()),
+            Some(value) => misfit(format!("{value} where nothing should be")),
+        };
     }
     let Some(value) = value else {
         return misfit(format!("nothing where {pattern} should be"));
