@@ -6,8 +6,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -156,29 +154,12 @@ pub(crate) fn run(
     jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.length));
     let (alone, together): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.plan.is_alone());
     let mut again = Vec::new();
-    let next = AtomicUsize::new(0);
-    let workers = usize::from(options.jobs).min(together.len());
-    thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel();
-        for _ in 0..workers {
-            let sender = sender.clone();
-            let (next, together, run) = (&next, &together, &run);
-            scope.spawn(move || {
-                while let Some(job) = together.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender.send((*job, run.one(job))).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        for (job, outcome) in receiver {
-            let job: &Job<'_> = job;
-            if job.is_doubtful(&outcome) {
-                again.push(job);
-            } else {
-                outcomes[job.index] = finish(outcome);
-            }
+    let one = |job: &&Job<'_>| run.one(job);
+    trace::pool(&together, options.jobs.into(), one, |job, outcome| {
+        if job.is_doubtful(&outcome) {
+            again.push(*job);
+        } else {
+            outcomes[job.index] = finish(outcome);
         }
     });
     let mut others = None;
@@ -255,7 +236,7 @@ impl Run<'_> {
             },
             longest: self.longest,
         };
-        trace::run(&setting, job.trace, &job.case.version)
+        trace::run(&setting, None, job.trace, &job.case.version)
     }
 }
 

@@ -17,8 +17,11 @@ impl Run<'_> {
         let target = self.setting.target;
         for link in self.links.values_mut() {
             if link.is_connected && !link.is_over && link.closed.is_none() {
+                let Some(wire) = &mut link.wire else {
+                    continue;
+                };
                 send(
-                    &mut link.wire,
+                    wire,
                     &link.version,
                     &json!({"type": "DISCONNECT", "reason": "0x00"}),
                 );

@@ -52,23 +52,14 @@ impl Target {
             deadline: Some(Instant::now() + self.timeout),
             budget: 0,
         };
-        let mut transport = Transport::connect(
+        let transport = Transport::connect(
             self.scheme,
             socket,
             &self.host,
             self.port,
             self.tls.as_ref(),
         )?;
-        if let Some(socket) = transport.socket() {
-            socket.deadline = None;
-        }
-        control.set_nonblocking(true)?;
-        Ok(Wire {
-            transport,
-            control,
-            input: Vec::new(),
-            end: None,
-        })
+        Wire::new(transport, control, Role::Server)
     }
 }
 
@@ -132,6 +123,8 @@ impl Write for Socket {
 pub(crate) struct Wire {
     transport: Transport<Socket>,
     control: TcpStream,
+    /// The side under test.
+    sender: Role,
     input: Vec<u8>,
     end: Option<String>,
 }
@@ -144,6 +137,37 @@ pub(crate) enum Read1 {
 }
 
 impl Wire {
+    fn new(mut transport: Transport<Socket>, control: TcpStream, sender: Role) -> io::Result<Self> {
+        if let Some(socket) = transport.socket() {
+            socket.deadline = None;
+        }
+        control.set_nonblocking(true)?;
+        Ok(Self {
+            transport,
+            control,
+            sender,
+            input: Vec::new(),
+            end: None,
+        })
+    }
+
+    /// One that the side under test has opened.
+    pub(crate) fn accepted(stream: TcpStream, sender: Role, time: Duration) -> io::Result<Self> {
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        let control = stream.try_clone()?;
+        let socket = Socket {
+            stream,
+            deadline: Some(Instant::now() + time),
+            budget: 0,
+        };
+        Self::new(
+            Transport::accept(Scheme::Mqtt, socket, None)?,
+            control,
+            sender,
+        )
+    }
+
     /// Takes what has come. Returns how many bytes.
     pub(crate) fn pump(&mut self) -> usize {
         if self.end.is_some() {
@@ -188,12 +212,13 @@ impl Wire {
             return None;
         }
         // What 3.1.1 says to a version that it does not know.
-        let version = match self.input.starts_with(&UNKNOWN_VERSION) {
+        let version = match self.sender == Role::Server && self.input.starts_with(&UNKNOWN_VERSION)
+        {
             true => "3.1.1",
             false => version,
         };
         let (version, options) = receiver(version)?;
-        let options = options.with_sender(Some(Role::Server));
+        let options = options.with_sender(Some(self.sender));
         let mut rest = &self.input[..];
         let result = match Packet::decode(version, &options, &mut rest) {
             Ok(None) => return None,

@@ -1,18 +1,23 @@
-//! Runs a trace against a server over network connections.
+//! Runs a trace against a server or a client over network connections.
 
+mod application;
+mod asked;
 mod clean;
 mod finish;
 mod isolation;
 mod link;
 mod plan;
+mod pool;
 mod probe;
 mod run;
 mod steps;
 mod support;
 
+pub(crate) use application::Application;
 pub(crate) use isolation::Isolation;
 pub(crate) use link::Target;
-pub(crate) use plan::{Plan, plan};
+pub(crate) use plan::{Plan, is_timed, length_within, plan};
+pub(crate) use pool::pool;
 pub(crate) use probe::{is_shared, probe};
 pub(crate) use run::{Setting, run};
 

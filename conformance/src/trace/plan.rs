@@ -71,9 +71,7 @@ pub(crate) fn plan(
     let mut all = Texts::default();
     all.walk(&trace["steps"], "");
     let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
-    if let Some(time) = too_long(list(&trace["steps"]), longest) {
-        return Err(format!("it takes {} s (see --longest)", time / 1_000));
-    }
+    check_length(trace, longest)?;
     let is_set = |names: &[&str]| names.iter().any(|name| !given[*name].is_null());
     let has_sizes = !given["connack"]["maximum_packet_size"].is_null();
     let has_topics = all.topics.iter().all(|topic| can_be_prefixed(topic))
@@ -132,10 +130,26 @@ fn other_limits(trace: &Value, version: &str, capabilities: &Capabilities) -> Op
 }
 
 /// Whether time decides.
-pub(super) fn is_timed(trace: &Value) -> bool {
+pub(crate) fn is_timed(trace: &Value) -> bool {
     let mut all = Texts::default();
     all.walk(&trace["steps"], "");
     all.longest > AT_ONCE
+}
+
+/// About how long it takes, in milliseconds. An error: too long.
+pub(crate) fn length_within(trace: &Value, longest: Duration) -> Result<u64, String> {
+    check_length(
+        trace,
+        u64::try_from(longest.as_millis()).unwrap_or(u64::MAX),
+    )?;
+    Ok(length(trace, longest))
+}
+
+fn check_length(trace: &Value, longest: u64) -> Result<(), String> {
+    match too_long(list(&trace["steps"]), longest) {
+        Some(time) => Err(format!("it takes {} s (see --longest)", time / 1_000)),
+        None => Ok(()),
+    }
 }
 
 /// A time that is longer than it may be and cannot be cut: only a silence can, behind which nothing depends on time.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::application::Application;
 use super::isolation::Isolation;
 use super::link::{Read1, Target, Wire};
 use super::list;
@@ -51,9 +52,15 @@ pub(crate) fn failed(expected: impl Into<String>, seen: impl Into<String>) -> St
     }
 }
 
-/// Runs the trace in this version, and clears away what it leaves on the server.
-pub(crate) fn run(setting: &Setting<'_>, trace: &Value, version: &str) -> Verdict {
+/// Runs the trace of a server, or of a client if there is a program, and clears away what it leaves on a server.
+pub(crate) fn run(
+    setting: &Setting<'_>,
+    application: Option<Application>,
+    trace: &Value,
+    version: &str,
+) -> Verdict {
     let mut run = Run::new(setting, trace, version);
+    run.application = application;
     let mut result = run.all();
     let mut is_dead = false;
     if let Err(Stop::Failed {
@@ -65,7 +72,7 @@ pub(crate) fn run(setting: &Setting<'_>, trace: &Value, version: &str) -> Verdic
         *dead |= run.packets == 0 && is_nothing(seen) && awaits_connack(&trace["steps"]);
         is_dead = *dead;
     }
-    if !is_dead {
+    if !is_dead && run.application.is_none() {
         run.clean();
     }
     match result {
@@ -95,7 +102,8 @@ fn is_nothing(seen: &str) -> bool {
 fn awaits_connack(steps: &Value) -> bool {
     list(steps)
         .iter()
-        .any(|step| step["expect"]["type"] == "CONNACK" && step["expect"]["reason"] == "0x00")
+        .map(|step| &step["expect"])
+        .any(|one| one["type"] == "CONNECT" || one["type"] == "CONNACK" && one["reason"] == "0x00")
 }
 
 /// What is seen where there is neither a packet nor an end.
@@ -104,7 +112,8 @@ pub(super) const NOTHING: &str = "nothing came";
 /// One connection, seen from the client.
 pub(super) struct Link {
     pub(super) version: String,
-    pub(super) wire: Wire,
+    /// There is none as long as a client has not opened it.
+    pub(super) wire: Option<Wire>,
     pub(super) packets: VecDeque<(Instant, Value)>,
     /// The target has closed it.
     pub(super) closed: Option<Instant>,
@@ -121,8 +130,27 @@ pub(super) struct Link {
     pub(super) in_flight: BTreeSet<u64>,
 }
 
+impl Link {
+    pub(super) fn new(version: &str, wire: Option<Wire>) -> Self {
+        Self {
+            version: version.into(),
+            wire,
+            packets: VecDeque::new(),
+            closed: None,
+            is_over: false,
+            is_connected: false,
+            is_spoilt: false,
+            connect: Value::Null,
+            connack: Value::Null,
+            in_flight: BTreeSet::new(),
+        }
+    }
+}
+
 pub(super) struct Run<'t> {
     pub(super) setting: &'t Setting<'t>,
+    /// The client under test.
+    pub(super) application: Option<Application>,
     pub(super) trace: &'t Value,
     pub(super) version: &'t str,
     /// `given` tells how the server is set up, so its limits are part of the trace.
@@ -151,6 +179,7 @@ impl<'t> Run<'t> {
         let now = Instant::now();
         Self {
             setting,
+            application: None,
             trace,
             version,
             is_given: trace["given"]["connack"].is_object(),
@@ -210,7 +239,14 @@ impl<'t> Run<'t> {
         for name in names {
             self.pump_one(&name)?;
         }
-        Ok(())
+        let Some(application) = &mut self.application else {
+            return Ok(());
+        };
+        let listened = application.listen();
+        if let Some(reason) = application.unsupported.take() {
+            return Err(Stop::Skipped(reason));
+        }
+        listened.map_err(|seen| failed("lines of the client protocol", seen))
     }
 
     fn pump_one(&mut self, name: &str) -> Result<(), Stop> {
@@ -220,12 +256,23 @@ impl<'t> Run<'t> {
         if link.is_over || link.closed.is_some() {
             return Ok(());
         }
-        self.bytes += link.wire.pump();
+        if let (None, Some(application)) = (&link.wire, &mut self.application) {
+            link.wire = application.accept(self.setting.target.timeout);
+            if link.wire.is_some() {
+                self.note(name, false, "opened".into(), &[]);
+            }
+        }
+        let wire = self.links.get_mut(name).and_then(|link| link.wire.as_mut());
+        let Some(wire) = wire else {
+            return Ok(());
+        };
+        self.bytes += wire.pump();
         loop {
             let Some(link) = self.links.get_mut(name) else {
                 return Ok(());
             };
-            match link.wire.next(&link.version) {
+            let next = link.wire.as_mut().and_then(|wire| wire.next(&link.version));
+            match next {
                 None => break,
                 Some(Read1::Garbage(error, bytes)) => {
                     self.note(name, false, format!("no packet: {error}"), &bytes);
@@ -250,8 +297,9 @@ impl<'t> Run<'t> {
         let Some(link) = self.links.get_mut(name) else {
             return Ok(());
         };
-        if let Some(end) = link.wire.end() {
-            let left = link.wire.left().to_vec();
+        let wire = link.wire.as_ref();
+        if let Some((wire, end)) = wire.and_then(|wire| Some((wire, wire.end()?))) {
+            let left = wire.left().to_vec();
             let text = end.to_owned();
             link.closed = Some(Instant::now());
             self.note(name, false, text, &left);

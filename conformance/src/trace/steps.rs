@@ -1,6 +1,5 @@
 //! The steps of a trace.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,14 +43,13 @@ impl Run<'_> {
         }
         let name = step["on"].as_str().or_else(|| step["open"].as_str());
         if let Some(name) = name.filter(|name| **name != *self.current) {
-            if self.has_sent {
-                thread::sleep(BETWEEN);
-            }
+            self.settle();
             self.current = name.into();
         }
-        self.has_sent = false;
         let verbs = [
             "open",
+            "do",
+            "delivered",
             "send",
             "send_hex",
             "expect",
@@ -66,8 +64,16 @@ impl Run<'_> {
             return Err(Stop::Skipped("a step of an unknown kind".into()));
         };
         let value = &step[verb];
+        // A client is told and sent things in two places.
+        let is_client = self.application.is_some();
+        if matches!(verb, "do" | "close") || is_client && matches!(verb, "send" | "send_hex") {
+            self.settle();
+        }
+        self.has_sent = false;
         match verb {
             "open" => self.open(step)?,
+            "do" => self.ask(value)?,
+            "delivered" => self.delivered(step, value)?,
             "send" => self.send(value)?,
             "send_hex" => self.send_hex(value)?,
             "expect" if value == "close" => self.expect_close(step)?,
@@ -85,22 +91,21 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Gives what was sent the time to be read, before something else is done in another place.
+    fn settle(&mut self) {
+        if self.has_sent {
+            let is_client = self.application.is_some();
+            thread::sleep(if is_client { 3 * BETWEEN } else { BETWEEN });
+        }
+        self.has_sent = false;
+    }
+
     fn open(&mut self, step: &Value) -> Result<(), Stop> {
         let name = self.current.clone();
         match self.setting.target.open() {
             Ok(wire) => {
-                let link = Link {
-                    version: step["version"].as_str().unwrap_or(self.version).into(),
-                    wire,
-                    packets: VecDeque::new(),
-                    closed: None,
-                    is_over: false,
-                    is_connected: false,
-                    is_spoilt: false,
-                    connect: Value::Null,
-                    connack: Value::Null,
-                    in_flight: BTreeSet::new(),
-                };
+                let version = step["version"].as_str().unwrap_or(self.version);
+                let link = Link::new(version, Some(wire));
                 self.links.insert(name.clone(), link);
                 self.note(&name, true, "opened".into(), &[]);
                 Ok(())
@@ -222,24 +227,24 @@ impl Run<'_> {
         if link.is_over || link.closed.is_some() {
             return Ok(());
         }
-        let written = link.wire.write(bytes, time);
+        let written = link.wire.as_mut().map(|wire| wire.write(bytes, time));
+        let written = written.unwrap_or_else(|| Err("it has opened no connection".into()));
         written.map_err(|seen| failed("that the target reads", seen))
     }
 
     fn close(&mut self, name: &str) -> Result<(), Stop> {
-        if self.has_sent {
-            thread::sleep(BETWEEN);
-        }
         self.pump()?;
         if let Some(link) = self.links.get_mut(name) {
             link.is_over = true;
-            link.wire.close();
+            if let Some(wire) = &mut link.wire {
+                wire.close();
+            }
         }
         self.note(name, true, "closed".into(), &[]);
         Ok(())
     }
 
-    fn within(&self, step: &Value) -> Instant {
+    pub(super) fn within(&self, step: &Value) -> Instant {
         let time = step["within_ms"].as_u64();
         let time = time.map(|time| Duration::from_millis(time) + TOLERANCE);
         Instant::now() + time.unwrap_or(self.timeout())
