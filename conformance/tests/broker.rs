@@ -1,6 +1,6 @@
 //! The mode `broker` against servers in threads of the test: a good one, and such as no server should be.
 
-#![allow(dead_code)] // a part of the program is used
+#![allow(dead_code, unused_imports)] // a part of the program is used
 #![allow(clippy::duplicate_mod)] // by the program and by the servers
 
 #[path = "../src/mode/broker.rs"]

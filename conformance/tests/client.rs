@@ -1,6 +1,6 @@
 //! The mode `client` against the crate's own client, and against programs that are none.
 
-#![allow(dead_code)] // a part of the program is used
+#![allow(dead_code, unused_imports)] // a part of the program is used
 
 #[path = "../src/mode/client.rs"]
 mod client;
