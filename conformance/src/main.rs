@@ -1,8 +1,9 @@
-//! Puts the vectors and traces of `spec-vectors/` to a codec or a broker.
+//! Puts the vectors and traces of `spec-vectors/` to a codec, a broker or a client.
 
 mod data;
 mod mode;
 mod output;
+mod trace;
 mod verdict;
 
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ enum Command {
     Vectors(mode::vectors::Options),
     /// Put the traces to a broker
     Broker(mode::broker::Options),
+    /// Put the traces to a client, behind a program
+    Client(mode::client::Options),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,10 @@ fn main() -> ExitCode {
         Command::Broker(options) => {
             let cases = mode::broker::cases(&data);
             mode::broker::run(options, &data, &cases, &mut |_| ())
+        }
+        Command::Client(options) => {
+            let cases = mode::client::cases(&data);
+            mode::client::run(options, &data, &cases, &mut |_| ())
         }
     };
     match result {

@@ -1,9 +1,21 @@
 //! `broker`: a server, over its network connections.
 
+use std::collections::HashMap;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::net::ToSocketAddrs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
 use clap::Args;
+use sansio_mqtt_drivers::{Scheme, tls};
+use serde_json::Value;
+use url::Url;
 
 use crate::data::Data;
-use crate::verdict::{Case, Outcome};
+use crate::trace::{self, Isolation, Plan, Setting, Target};
+use crate::verdict::{Case, Outcome, Verdict};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -12,19 +24,273 @@ pub(crate) struct Options {
     /// mqtt://, mqtts://, ws:// or wss:// with host and port
     #[arg(long, value_name = "URL")]
     pub(crate) target: String,
+    /// For mqtts and wss: the authority that the server's certificate is of, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cafile: Option<PathBuf>,
+    /// The runner's certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Take a certificate whatever name it is for
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// User name in every CONNECT
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Password in every CONNECT
+    #[arg(long, value_name = "TEXT", requires = "user")]
+    pub(crate) password: Option<String>,
+    /// Cases at a time
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Milliseconds to wait for what has no time of its own
+    #[arg(long, value_name = "MS", default_value_t = 1_500)]
+    #[arg(value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    pub(crate) timeout: u64,
+    /// Longer silences are cut to this many seconds, cases with longer waits are skipped
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) longest: u32,
+    /// A JSON object: names of what traces need, with true or false, which is not probed then; and `given`, a list of traces
+    /// or of keys of their `given`, for which the server is set up
+    #[arg(long, value_name = "FILE")]
+    pub(crate) capabilities: Option<PathBuf>,
+}
+
+/// Every trace of a server, with each of its versions.
+fn traces(data: &Data) -> impl Iterator<Item = (&Value, &str)> {
+    let files = data.traces.iter();
+    let traces = files.filter_map(|file| file["traces"].as_array()).flatten();
+    traces
+        .filter(|trace| trace["role"] == "server")
+        .flat_map(|trace| {
+            let versions = trace["versions"].as_array().into_iter().flatten();
+            versions.filter_map(move |version| Some((trace, version.as_str()?)))
+        })
 }
 
 /// All that there are for this mode, in order.
-pub(crate) fn cases(_data: &Data) -> Vec<Case> {
-    Vec::new()
+pub(crate) fn cases(data: &Data) -> Vec<Case> {
+    traces(data)
+        .map(|(trace, version)| {
+            let statements = trace["statements"][version].as_array();
+            let statements = statements.into_iter().flatten();
+            let text = |name: &str| trace[name].as_str().unwrap_or_default().to_owned();
+            Case {
+                id: text("id"),
+                comment: text("comment"),
+                version: version.to_owned(),
+                statements: statements
+                    .filter_map(|one| one.as_str().map(ToOwned::to_owned))
+                    .collect(),
+                role: "server",
+            }
+        })
+        .collect()
 }
 
 /// Runs those that are chosen; `done` is told of each outcome as it comes. An error: the target cannot be reached at all.
 pub(crate) fn run(
-    _options: &Options,
-    _data: &Data,
-    _chosen: &[Case],
-    _done: &mut dyn FnMut(&Outcome),
+    options: &Options,
+    data: &Data,
+    chosen: &[Case],
+    done: &mut dyn FnMut(&Outcome),
 ) -> Result<Vec<Outcome>, Error> {
-    Ok(Vec::new())
+    let target = target(options)?;
+    let run = Run {
+        name: name(),
+        target: &target,
+        longest: Duration::from_secs(options.longest.into()),
+        number: AtomicUsize::new(0),
+    };
+    let mut capabilities = trace::probe(&target, &run.name)?;
+    if let Some(path) = &options.capabilities {
+        let text = fs::read_to_string(path);
+        let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
+        let file: Result<Value, _> = serde_json::from_str(&text);
+        let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
+        let told = capabilities.tell(&file);
+        told.map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    if let Some(refusal) = capabilities.is_closed_to_all() {
+        return Err(format!("nobody is let in ({refusal})").into());
+    }
+    let by_case: HashMap<(&str, &str), &Value> = traces(data)
+        .map(|(trace, version)| ((trace["id"].as_str().unwrap_or_default(), version), trace))
+        .collect();
+    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+    let mut jobs = Vec::new();
+    let mut finish = |outcome: Outcome| {
+        done(&outcome);
+        Some(outcome)
+    };
+    for (index, case) in chosen.iter().enumerate() {
+        let trace = by_case.get(&(&case.id[..], &case.version[..]));
+        let planned = trace.ok_or_else(|| "there is no such trace".to_owned());
+        let planned = planned.and_then(|trace| {
+            let plan = trace::plan(trace, &case.version, &capabilities, run.longest)?;
+            Ok(Job {
+                index,
+                case,
+                trace,
+                plan,
+            })
+        });
+        outcomes.push(None);
+        match planned {
+            Ok(job) => jobs.push(job),
+            Err(reason) => {
+                outcomes[index] = finish(Outcome {
+                    case: case.clone(),
+                    verdict: Verdict::Skipped(reason),
+                    took: Duration::ZERO,
+                });
+            }
+        }
+    }
+    // The longest first, so that the others are done beside them.
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.length));
+    let (alone, together): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.plan.is_alone());
+    let mut again = Vec::new();
+    let one = |job: &&Job<'_>| run.one(job);
+    trace::pool(&together, options.jobs.into(), one, |job, outcome| {
+        if job.is_doubtful(&outcome) {
+            again.push(*job);
+        } else {
+            outcomes[job.index] = finish(outcome);
+        }
+    });
+    let mut others = None;
+    for job in alone {
+        let is_shared = job.plan.sees_all
+            && *others
+                .get_or_insert_with(|| trace::is_shared(&target, &job.case.version, &run.name));
+        let outcome = match is_shared {
+            false => run.one(job),
+            true => Outcome {
+                case: job.case.clone(),
+                verdict: Verdict::Skipped("it subscribes to #, and others use this server".into()),
+                took: Duration::ZERO,
+            },
+        };
+        if job.is_doubtful(&outcome) {
+            again.push(job);
+        } else {
+            outcomes[job.index] = finish(outcome);
+        }
+    }
+    for job in again {
+        outcomes[job.index] = finish(run.one(job));
+    }
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+struct Job<'c> {
+    index: usize,
+    case: &'c Case,
+    trace: &'c Value,
+    plan: Plan,
+}
+
+impl Job<'_> {
+    /// Where time decides, a failure beside other cases says little: it is tried once more, alone.
+    fn is_doubtful(&self, outcome: &Outcome) -> bool {
+        let failure = match &outcome.verdict {
+            Verdict::Fail(failure) => failure,
+            _ => return false,
+        };
+        self.plan.is_timed && !failure.is_dead
+    }
+}
+
+struct Run<'r> {
+    /// Not that of any other run.
+    name: String,
+    target: &'r Target,
+    longest: Duration,
+    /// Of the next case.
+    number: AtomicUsize,
+}
+
+impl Run<'_> {
+    fn one(&self, job: &Job<'_>) -> Outcome {
+        let begin = Instant::now();
+        let verdict = self.verdict(job);
+        Outcome {
+            case: job.case.clone(),
+            verdict,
+            took: begin.elapsed(),
+        }
+    }
+
+    fn verdict(&self, job: &Job<'_>) -> Verdict {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let setting = Setting {
+            target: self.target,
+            isolation: Isolation {
+                prefix: format!("{}{}", self.name, digits(number as u64, 3)),
+                has_topics: job.plan.has_topics,
+                has_client_ids: job.plan.has_client_ids,
+            },
+            longest: self.longest,
+        };
+        trace::run(&setting, None, job.trace, &job.case.version)
+    }
+}
+
+/// Five letters and digits.
+fn name() -> String {
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("c{}", digits(random, 4))
+}
+
+fn digits(mut number: u64, count: usize) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut text = String::new();
+    for _ in 0..count {
+        let digit = usize::try_from(number % 36).unwrap_or(0);
+        text.insert(0, char::from(DIGITS[digit]));
+        number /= 36;
+    }
+    text
+}
+
+fn target(options: &Options) -> Result<Target, Error> {
+    let url = &options.target;
+    let wrong = |text: &str| format!("--target {url}: {text}");
+    let parsed: Url = url.parse().map_err(|error| wrong(&format!("{error}")))?;
+    let scheme: Scheme = parsed
+        .scheme()
+        .parse()
+        .map_err(|error: String| wrong(&error))?;
+    let host = parsed.host_str().ok_or_else(|| wrong("no host"))?;
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    let port = parsed.port().unwrap_or(scheme.default_port());
+    let tls = match (&options.cafile, scheme.is_tls()) {
+        (_, false) => None,
+        (None, true) => return Err(wrong("needs --cafile").into()),
+        (Some(cafile), true) => {
+            let identity = options.cert.as_deref().zip(options.key.as_deref());
+            Some(tls::client(cafile, identity, options.insecure)?)
+        }
+    };
+    let addresses = (&host[..], port).to_socket_addrs();
+    let addresses = addresses
+        .map_err(|error| wrong(&error.to_string()))?
+        .collect();
+    Ok(Target {
+        scheme,
+        host,
+        port,
+        addresses,
+        tls,
+        user: options.user.clone(),
+        password: options.password.clone(),
+        timeout: Duration::from_millis(options.timeout),
+    })
 }

@@ -1,4 +1,5 @@
 //! The kinds of targets.
 
 pub(crate) mod broker;
+pub(crate) mod client;
 pub(crate) mod vectors;

@@ -196,7 +196,7 @@ impl Side for Application {
             // The client chooses it.
             asked["packet_id"] = 1.into();
         }
-        let bytes = encode(self.version, &asked);
+        let bytes = encode(self.version, &asked).expect("a packet");
         let version = if self.version == "5.0" {
             Version::V5
         } else {

@@ -11,10 +11,8 @@ pub(crate) type Captured = BTreeMap<String, Value>;
 pub(crate) fn filled(value: &Value, captured: &Captured) -> Value {
     match value {
         Value::Object(map) => match map.get("var").and_then(Value::as_str) {
-            Some(name) => captured
-                .get(name)
-                .unwrap_or_else(|| panic!("{name} is sent before it was captured"))
-                .clone(),
+            // What was never captured stays as it is, and cannot be sent.
+            Some(name) => captured.get(name).unwrap_or(value).clone(),
             None => map
                 .iter()
                 .map(|(key, value)| (key.clone(), filled(value, captured)))
@@ -44,13 +42,11 @@ fn walk(pattern: &Value, value: Option<&Value>, captured: &mut Captured) -> Resu
     let within = |key: &str, result: Result<(), Misfit>| {
         result.map_err(|(path, text)| (format!("/{key}{path}"), text))
     };
-    if let Value::Object(map) = pattern {
-        if map.contains_key("absent") {
-            return match value {
-                None => Ok(()),
-                Some(value) => misfit(format!("{value} where nothing should be")),
-            };
-        }
+    if pattern.get("absent").is_some() {
+        return match value {
+            None => Ok(()),
+            Some(value) => misfit(format!("{value} where nothing should be")),
+        };
     }
     let Some(value) = value else {
         return misfit(format!("nothing where {pattern} should be"));

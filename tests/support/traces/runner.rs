@@ -155,7 +155,7 @@ impl Run<'_> {
             "send" => {
                 let version = self.link()?.version.clone();
                 let packet = filled(&for_version(&version, value), &self.captured);
-                self.send(&encode(&version, &packet));
+                self.send(&encode(&version, &packet)?);
             }
             "send_hex" => {
                 let bytes = value.as_str().and_then(unhex).ok_or("no bytes")?;

@@ -1,0 +1,169 @@
+//! `client`: a program that is a client, told what to ask for on its standard input.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use sansio_mqtt_drivers::Scheme;
+use serde_json::Value;
+
+use crate::data::Data;
+use crate::trace::{self, Application, Isolation, Setting, Target};
+use crate::verdict::{Case, Failure, Outcome, Verdict};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The command of the client, run by the shell for each case
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) exec: String,
+    /// Cases at a time
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Milliseconds to wait for what has no time of its own
+    #[arg(long, value_name = "MS", default_value_t = 1_500)]
+    #[arg(value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    pub(crate) timeout: u64,
+    /// Longer silences are cut to this many seconds, cases with longer waits are skipped
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) longest: u32,
+}
+
+/// Every trace of a client, with each of its versions.
+fn traces(data: &Data) -> impl Iterator<Item = (&Value, &str)> {
+    let files = data.traces.iter();
+    let traces = files.filter_map(|file| file["traces"].as_array()).flatten();
+    traces
+        .filter(|trace| trace["role"] == "client")
+        .flat_map(|trace| {
+            let versions = trace["versions"].as_array().into_iter().flatten();
+            versions.filter_map(move |version| Some((trace, version.as_str()?)))
+        })
+}
+
+/// All that there are for this mode, in order.
+pub(crate) fn cases(data: &Data) -> Vec<Case> {
+    traces(data)
+        .map(|(trace, version)| {
+            let statements = trace["statements"][version].as_array();
+            let statements = statements.into_iter().flatten();
+            let text = |name: &str| trace[name].as_str().unwrap_or_default().to_owned();
+            Case {
+                id: text("id"),
+                comment: text("comment"),
+                version: version.to_owned(),
+                statements: statements
+                    .filter_map(|one| one.as_str().map(ToOwned::to_owned))
+                    .collect(),
+                role: "client",
+            }
+        })
+        .collect()
+}
+
+struct Job<'c> {
+    index: usize,
+    case: &'c Case,
+    trace: &'c Value,
+    is_timed: bool,
+    length: u64,
+}
+
+/// Runs those that are chosen; `done` is told of each outcome as it comes.
+pub(crate) fn run(
+    options: &Options,
+    data: &Data,
+    chosen: &[Case],
+    done: &mut dyn FnMut(&Outcome),
+) -> Result<Vec<Outcome>, Error> {
+    let setting = Setting {
+        // It is the client that connects.
+        target: &Target {
+            scheme: Scheme::Mqtt,
+            host: String::new(),
+            port: 0,
+            addresses: Vec::new(),
+            tls: None,
+            user: None,
+            password: None,
+            timeout: Duration::from_millis(options.timeout),
+        },
+        isolation: Isolation::default(),
+        longest: Duration::from_secs(options.longest.into()),
+    };
+    let by_case: HashMap<(&str, &str), &Value> = traces(data)
+        .map(|(trace, version)| ((trace["id"].as_str().unwrap_or_default(), version), trace))
+        .collect();
+    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+    let mut finish = |outcome: Outcome| {
+        done(&outcome);
+        Some(outcome)
+    };
+    let mut jobs = Vec::new();
+    for (index, case) in chosen.iter().enumerate() {
+        let trace = by_case.get(&(&case.id[..], &case.version[..]));
+        let trace = trace.ok_or_else(|| "there is no such trace".to_owned());
+        let job = trace.and_then(|trace| {
+            Ok(Job {
+                index,
+                case,
+                trace,
+                is_timed: trace::is_timed(trace),
+                length: trace::length_within(trace, setting.longest)?,
+            })
+        });
+        outcomes.push(None);
+        match job {
+            Ok(job) => jobs.push(job),
+            Err(reason) => {
+                outcomes[index] = finish(Outcome {
+                    case: case.clone(),
+                    verdict: Verdict::Skipped(reason),
+                    took: Duration::ZERO,
+                });
+            }
+        }
+    }
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.length));
+    let one = |job: &Job<'_>| {
+        let begin = Instant::now();
+        let version = &job.case.version;
+        let verdict = match Application::start(&options.exec, version, job.trace) {
+            Ok(application) => trace::run(&setting, Some(application), job.trace, version),
+            Err(error) => Verdict::Fail(Failure {
+                expected: "a program".into(),
+                seen: error.to_string(),
+                log: Vec::new(),
+                is_dead: true,
+            }),
+        };
+        Outcome {
+            case: job.case.clone(),
+            verdict,
+            took: begin.elapsed(),
+        }
+    };
+    let mut again = Vec::new();
+    trace::pool(&jobs, options.jobs.into(), one, |job, outcome| {
+        // Where time decides, a failure beside other cases says little: it is tried once more, alone.
+        match &outcome.verdict {
+            Verdict::Fail(failure) if job.is_timed && !failure.is_dead => again.push(job),
+            _ => outcomes[job.index] = finish(outcome),
+        }
+    });
+    for job in again {
+        outcomes[job.index] = finish(one(job));
+    }
+    let outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
+    let is_dead = |one: &Outcome| matches!(&one.verdict, Verdict::Fail(failure) if failure.is_dead);
+    let mut tried = outcomes
+        .iter()
+        .filter(|one| !matches!(one.verdict, Verdict::Skipped(_)))
+        .peekable();
+    if tried.peek().is_some() && tried.all(is_dead) {
+        return Err(format!("{}: it never connects", options.exec).into());
+    }
+    Ok(outcomes)
+}

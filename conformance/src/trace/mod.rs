@@ -1,0 +1,29 @@
+//! Runs a trace against a server or a client over network connections.
+
+mod application;
+mod asked;
+mod clean;
+mod finish;
+mod isolation;
+mod link;
+mod plan;
+mod pool;
+mod probe;
+mod run;
+mod steps;
+mod support;
+
+pub(crate) use application::Application;
+pub(crate) use isolation::Isolation;
+pub(crate) use link::Target;
+pub(crate) use plan::{Plan, is_timed, length_within, plan};
+pub(crate) use pool::pool;
+pub(crate) use probe::{is_shared, probe};
+pub(crate) use run::{Setting, run};
+
+use serde_json::Value;
+
+/// The elements; none if it is no list.
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,8 @@
+//! What the tests of the crate use too.
+
+#![allow(dead_code)]
+
+#[path = "../../../../tests/support/json.rs"]
+pub(crate) mod json;
+pub(crate) mod traces;
+pub(crate) mod vector;

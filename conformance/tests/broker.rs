@@ -1,0 +1,376 @@
+//! The mode `broker` against servers in threads of the test: a good one, and such as no server should be.
+
+#![allow(dead_code, unused_imports)] // a part of the program is used
+#![allow(clippy::duplicate_mod)] // by the program and by the servers
+
+#[path = "../src/mode/broker.rs"]
+mod broker;
+#[path = "../src/data.rs"]
+mod data;
+#[path = "../src/trace/mod.rs"]
+mod trace;
+#[path = "../src/verdict.rs"]
+mod verdict;
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use data::Data;
+use support::server::{Change, good, served};
+use verdict::{Case, Outcome, Verdict};
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    options: broker::Options,
+}
+
+fn run(port: u16, more: &[&str], data: &Data, chosen: &[Case]) -> Result<Vec<Outcome>, String> {
+    let target = format!("mqtt://127.0.0.1:{port}");
+    let mut words = vec!["broker", "--target", &target];
+    words.extend(more);
+    let cli = Cli::parse_from(words);
+    let mut told = 0;
+    let outcomes = broker::run(&cli.options, data, chosen, &mut |_| told += 1);
+    let outcomes = outcomes.map_err(|error| error.to_string())?;
+    assert_eq!(told, outcomes.len());
+    assert_eq!(outcomes.len(), chosen.len());
+    Ok(outcomes)
+}
+
+fn all() -> Data {
+    Data::load(None).expect("what is in the program")
+}
+
+/// The cases of these traces in 5.0.
+fn cases(data: &Data, ids: &[&str]) -> Vec<Case> {
+    let mut cases = broker::cases(data);
+    cases.retain(|case| case.version == "5.0" && ids.contains(&&case.id[..]));
+    assert_eq!(cases.len(), ids.len());
+    cases
+}
+
+const SOME: [&str; 3] = [
+    "traces/connect/accepted",
+    "traces/qos/server-takes-qos1",
+    "traces/resume/qos1-sent-again",
+];
+
+/// A trace of its own.
+fn one(steps: Value) -> (Data, Vec<Case>) {
+    let trace = json!({"id": "traces/test/one", "comment": "", "role": "server", "versions": ["5.0"],
+        "statements": {"5.0": ["U5-1"]}, "steps": steps});
+    let data = Data {
+        codec: Vec::new(),
+        topics: Vec::new(),
+        traces: vec![json!({"traces": [trace]})],
+        statements: Vec::new(),
+        tables: Vec::new(),
+    };
+    let cases = broker::cases(&data);
+    (data, cases)
+}
+
+fn connected() -> Vec<Value> {
+    vec![
+        json!({"open": "a"}),
+        json!({"send": {"type": "CONNECT"}}),
+        json!({"expect": {"type": "CONNACK", "session_present": false, "reason": "0x00"}}),
+    ]
+}
+
+const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
+
+/// Reads until CONNECT is there, as far as these tests need it.
+fn await_connect(stream: &mut TcpStream) -> bool {
+    let mut buffer = [0; 1024];
+    matches!(stream.read(&mut buffer), Ok(read) if read > 0)
+}
+
+fn failure(outcome: &Outcome) -> &verdict::Failure {
+    match &outcome.verdict {
+        Verdict::Fail(failure) => failure,
+        other => panic!("{}: {other:?}", outcome.case.id),
+    }
+}
+
+#[test]
+fn nobody_is_there() {
+    let data = all();
+    let result = run(1, &[], &data, &cases(&data, &SOME));
+    let error = result.expect_err("no connection");
+    assert!(error.contains("cannot connect"), "{error}");
+}
+
+#[test]
+fn nobody_is_let_in() {
+    let port = served(|mut stream| {
+        await_connect(&mut stream);
+        let _ = stream.write_all(&[0x20, 3, 0, 0x87, 0]);
+    });
+    let data = all();
+    let result = run(port, &[], &data, &cases(&data, &SOME));
+    let error = result.expect_err("a refusal");
+    assert!(error.contains("nobody is let in"), "{error}");
+}
+
+#[test]
+fn one_that_closes_at_once_costs_its_cases() {
+    let port = served(drop);
+    let data = all();
+    let outcomes = run(port, &[], &data, &cases(&data, &SOME)).expect("outcomes");
+    for outcome in &outcomes {
+        let failure = failure(outcome);
+        assert!(failure.is_dead, "{failure:?}");
+        assert!(failure.seen.contains("closed"), "{failure:?}");
+    }
+}
+
+#[test]
+fn one_that_hangs_costs_its_cases() {
+    let port = served(|stream| {
+        thread::sleep(Duration::from_secs(30));
+        drop(stream);
+    });
+    let data = all();
+    let begin = Instant::now();
+    let outcomes = run(port, &["--timeout", "100"], &data, &cases(&data, &SOME));
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    for outcome in &outcomes.expect("outcomes") {
+        let failure = failure(outcome);
+        assert!(failure.is_dead, "{failure:?}");
+        assert_eq!(failure.seen, "nothing came");
+    }
+}
+
+#[test]
+fn one_that_floods_is_cut_off() {
+    let port = served(|mut stream| {
+        await_connect(&mut stream);
+        let _ = stream.write_all(&CONNACK);
+        let publish = [0x30, 5, 0, 1, b'a', 0, 0];
+        while stream.write_all(&publish.repeat(1_000)).is_ok() {}
+    });
+    let mut steps = connected();
+    steps.push(json!({"wait_ms": 50_000}));
+    let (data, cases) = one(steps.into());
+    let begin = Instant::now();
+    let outcomes = run(port, &["--timeout", "300"], &data, &cases).expect("outcomes");
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    let failure = failure(&outcomes[0]);
+    assert!(failure.seen.contains("cut off"), "{}", failure.seen);
+    assert!(failure.log.len() <= 400);
+}
+
+#[test]
+fn one_that_reads_nothing_is_given_up() {
+    let port = served(|mut stream| {
+        await_connect(&mut stream);
+        let _ = stream.write_all(&CONNACK);
+        thread::sleep(Duration::from_secs(30));
+    });
+    let mut steps = connected();
+    let payload = "00".repeat(60_000);
+    let publish = json!({"send": {"type": "PUBLISH", "topic": "a", "payload": payload}});
+    steps.extend(vec![publish; 200]);
+    let (data, cases) = one(steps.into());
+    let begin = Instant::now();
+    let outcomes = run(port, &["--timeout", "300"], &data, &cases).expect("outcomes");
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    let failure = failure(&outcomes[0]);
+    assert_eq!(failure.expected, "that the target reads");
+}
+
+#[test]
+fn what_is_no_packet_fails() {
+    let port = served(|mut stream| {
+        await_connect(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        thread::sleep(Duration::from_millis(500));
+    });
+    let data = all();
+    let outcomes = run(port, &[], &data, &cases(&data, &SOME)).expect("outcomes");
+    for outcome in &outcomes {
+        let failure = failure(outcome);
+        assert!(failure.seen.contains("no packet"), "{failure:?}");
+        assert!(!failure.log.is_empty());
+    }
+}
+
+/// Nothing that comes behind the last step is overlooked, and no close.
+#[test]
+fn the_end_is_looked_at() {
+    let (data, cases) = one(connected().into());
+    let late = served(|mut stream| {
+        await_connect(&mut stream);
+        let _ = stream.write_all(&CONNACK);
+        await_connect(&mut stream);
+        let _ = stream.write_all(&[0xD0, 0]);
+        thread::sleep(Duration::from_millis(20));
+        let _ = stream.write_all(&[0x30, 5, 0, 1, b'a', 0, 0]);
+        thread::sleep(Duration::from_millis(500));
+    });
+    let outcomes = run(late, &["--timeout", "300"], &data, &cases).expect("outcomes");
+    assert_eq!(failure(&outcomes[0]).expected, "nothing more at the end");
+    let closing = served(|mut stream| {
+        await_connect(&mut stream);
+        let _ = stream.write_all(&CONNACK);
+        thread::sleep(Duration::from_millis(20));
+    });
+    let outcomes = run(closing, &["--timeout", "300"], &data, &cases).expect("outcomes");
+    assert_eq!(failure(&outcomes[0]).seen, "a closed");
+}
+
+/// The longest time of any step.
+fn longest(trace: &Value) -> u64 {
+    match trace {
+        Value::Object(map) => {
+            let own = ["wait_ms", "quiet_ms", "within_ms"];
+            let own = own.iter().filter_map(|name| map.get(*name)?.as_u64());
+            own.chain(map.values().map(longest)).max().unwrap_or(0)
+        }
+        Value::Array(list) => list.iter().map(longest).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Every trace that takes no longer than some seconds, against a server that is set up for it.
+#[test]
+fn the_crate_passes() {
+    let data = all();
+    let mut traces = BTreeMap::new();
+    for file in &data.traces {
+        for trace in file["traces"].as_array().expect("traces") {
+            traces.insert(trace["id"].as_str().expect("an id"), trace);
+        }
+    }
+    // Those with the same set-up share a server.
+    let mut groups: BTreeMap<String, (Value, Vec<Case>)> = BTreeMap::new();
+    for case in broker::cases(&data) {
+        let trace = traces[&case.id[..]];
+        if longest(trace) > 5_000 {
+            continue;
+        }
+        let mut set_up = json!({"given": trace["given"], "needs": trace["needs"]});
+        if trace["given"].is_null() {
+            let needs = trace["needs"].as_array();
+            let refuses = needs.is_some_and(|needs| needs.contains(&json!("refuses_3.1")));
+            set_up["needs"] = json!([if refuses { "refuses_3.1" } else { "serves_3.1" }]);
+        }
+        let group = groups
+            .entry(format!("{set_up} {}", case.version))
+            .or_insert_with(|| (set_up.clone(), Vec::new()));
+        group.1.push(case);
+    }
+    let mut faults = Vec::new();
+    let mut passed = 0;
+    for (index, (set_up, cases)) in groups.values().enumerate() {
+        let port = good(set_up, &cases[0].version, Change::None);
+        let ids: Vec<&str> = cases.iter().map(|case| &case.id[..]).collect();
+        let told = json!({"authentication": true, "response_information": true,
+            "topic_alias": true, "qos2": true, "retain": true, "wildcards": true,
+            "shared_subscriptions": true, "session_persistence": true,
+            "given": if set_up["given"].is_null() { Vec::new() } else { ids }});
+        let path =
+            std::env::temp_dir().join(format!("capabilities-{}-{index}", std::process::id()));
+        std::fs::write(&path, told.to_string()).expect("a file");
+        let file = path.to_str().expect("a path");
+        let outcomes = run(port, &["--capabilities", file], &data, cases);
+        std::fs::remove_file(&path).expect("a file");
+        for outcome in outcomes.expect("outcomes") {
+            match outcome.verdict {
+                Verdict::Pass => passed += 1,
+                // It ends with 0x8C, which one of the two tables leaves out.
+                Verdict::NonStrict(key) if key == "A-28" => {}
+                other => faults.push(format!(
+                    "{} {}: {other:?}",
+                    outcome.case.id, outcome.case.version
+                )),
+            }
+        }
+    }
+    println!("{passed} passed");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(passed > 350, "{passed}");
+}
+
+/// A server that does one thing wrong fails where that is looked for, and nowhere else.
+#[test]
+fn one_misbehaviour_is_found() {
+    let data = all();
+    let ids = [
+        "traces/connect/accepted",
+        "traces/qos/server-takes-qos1",
+        "traces/qos/server-takes-qos2",
+        "traces/subscribe/unsubscribe",
+    ];
+    let all = cases(&data, &ids);
+    for (change, found) in [
+        (Change::None, None),
+        (Change::Lost(4), Some(1)),
+        (Change::Twice(4), Some(1)),
+        (Change::Lost(7), Some(2)),
+        (Change::Twice(7), Some(2)),
+        (Change::Lost(11), Some(3)),
+        (Change::Twice(11), Some(3)),
+    ] {
+        let port = good(&json!({}), "5.0", change);
+        let outcomes = run(port, &["--timeout", "400"], &data, &all).expect("outcomes");
+        for (index, id) in ids.iter().enumerate() {
+            let outcome = outcomes.iter().find(|outcome| outcome.case.id == *id);
+            let verdict = &outcome.expect("an outcome").verdict;
+            if found == Some(index) {
+                assert!(
+                    matches!(verdict, Verdict::Fail(failure) if !failure.is_dead),
+                    "{id} {change:?}: {verdict:?}"
+                );
+            } else if index != 3 || change == Change::None {
+                assert!(
+                    matches!(verdict, Verdict::Pass),
+                    "{id} {change:?}: {verdict:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Cases leave nothing behind: no session, no retained message.
+#[test]
+fn the_server_is_left_clean() {
+    let data = all();
+    let mut cases = broker::cases(&data);
+    cases.retain(|case| {
+        case.id.starts_with("traces/retained/") || case.id.starts_with("traces/resume/qos")
+    });
+    assert!(cases.len() > 5);
+    let port = good(&json!({"needs": ["serves_3.1"]}), "5.0", Change::None);
+    let outcomes = run(port, &[], &data, &cases).expect("outcomes");
+    assert!(
+        outcomes
+            .iter()
+            .any(|outcome| matches!(outcome.verdict, Verdict::Pass))
+    );
+    let steps = json!([
+        {"open": "a"},
+        {"send": {"type": "CONNECT"}},
+        {"expect": {"type": "CONNACK"}},
+        {"send": {"type": "SUBSCRIBE", "packet_id": 1, "subscriptions": [{"filter": "#"}]}},
+        {"expect": {"type": "SUBACK"}},
+        {"quiet_ms": 200},
+    ]);
+    let (data, cases) = one(steps);
+    let outcomes = run(port, &[], &data, &cases).expect("outcomes");
+    assert!(
+        matches!(outcomes[0].verdict, Verdict::Pass),
+        "{:?}",
+        outcomes[0]
+    );
+}
