@@ -103,22 +103,24 @@ fn standing(
 ) -> Standing {
     let case = &outcome.case;
     let is_known = known.has(case);
-    let is_failing = match &outcome.verdict {
+    match &outcome.verdict {
         Verdict::Skipped(_) => return Standing::Skipped,
         Verdict::Pass if is_known => return Standing::UnexpectedPass,
         Verdict::Pass => return Standing::Passed,
         Verdict::NonStrict(_) if !is_strict => return Standing::NonStrict,
-        Verdict::NonStrict(_) | Verdict::Fail(_) => true,
-    };
+        Verdict::NonStrict(_) | Verdict::Fail(_) => {}
+    }
     let is_advice = case
         .statements
         .first()
         .and_then(|id| all.get(&case.version, id))
         .is_some_and(crate::statements::Statement::is_advice);
-    match is_failing {
-        true if is_known => Standing::KnownFailing,
-        true if is_advice && !is_strict => Standing::Should,
-        _ => Standing::Failed,
+    if is_known {
+        Standing::KnownFailing
+    } else if is_advice && !is_strict {
+        Standing::Should
+    } else {
+        Standing::Failed
     }
 }
 

@@ -113,19 +113,21 @@ pub(crate) fn chapter(list: &str) -> String {
 /// What a chapter of that version is about, as far as it is the same in all.
 pub(crate) fn title(version: &str, chapter: &str) -> &'static str {
     if version == "3.1" {
-        return match chapter {
-            "2.1" => "fixed header",
-            "2.3" | "2.4" | "2.5" | "2.2" => "parts of a packet",
-            "3.1" => "CONNECT",
-            "3.2" => "CONNACK",
-            "3.3" => "PUBLISH",
-            "3.8" => "SUBSCRIBE",
-            "3.9" => "SUBACK",
-            "A" => "topics",
-            _ => "",
-        };
+        match chapter {
+            "2.2" => return "variable header",
+            "2.4" => return "message identifiers",
+            "2.5" => return "UTF-8",
+            "2.6" => return "unused bits",
+            "4.1" => return "quality of service",
+            "4.2" => return "sending again",
+            "4.3" => return "order",
+            "A" => return "topics",
+            _ => {}
+        }
     }
     match chapter {
+        "1" => "what is of 5.0 alone",
+        "1.2" => "terms",
         "1.5" => "data types",
         "2.1" => "fixed header",
         "2.2" => "variable header, Remaining Length",
