@@ -23,7 +23,8 @@ use select::Selection;
 use statements::Statements;
 use verdict::Case;
 
-const EXITS: &str = "Exit codes: 0 conforming, 1 not conforming, 2 usage, 3 the target cannot be reached";
+const EXITS: &str =
+    "Exit codes: 0 conforming, 1 not conforming, 2 usage, 3 the target cannot be reached";
 
 #[derive(Parser)]
 #[command(version, about, after_help = EXITS)]
@@ -165,7 +166,10 @@ fn cases(data: &Data) -> Vec<Case> {
         .iter()
         .map(|case| (case.id.clone(), case.version.clone()))
         .collect();
-    let traces = data.traces.iter().flat_map(|file| file["traces"].as_array());
+    let traces = data
+        .traces
+        .iter()
+        .flat_map(|file| file["traces"].as_array());
     for trace in traces.flatten() {
         let text = |key: &str| trace[key].as_str().unwrap_or_default().to_owned();
         let role = match trace["role"].as_str() {

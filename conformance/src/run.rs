@@ -270,9 +270,10 @@ fn write(running: &Running, report: &Report<'_>, all: &Statements) -> Result<(),
         if report.error.is_some() {
             return Ok(());
         }
-        let failing = report.judged.iter().filter(|one| {
-            matches!(one.standing, Standing::Failed | Standing::KnownFailing)
-        });
+        let failing = report
+            .judged
+            .iter()
+            .filter(|one| matches!(one.standing, Standing::Failed | Standing::KnownFailing));
         let failing = failing.map(|one| &one.outcome.case);
         put(path, select::known_failing(report.target, failing))?;
     }

@@ -39,9 +39,9 @@ impl Filter {
             _ => (None, text),
         };
         let is_section = !rest.is_empty()
-            && rest.split('.').all(|part| {
-                !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit())
-            });
+            && rest
+                .split('.')
+                .all(|part| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit()));
         if is_section {
             return Ok(Self::Section(version, rest.to_owned()));
         }

@@ -164,7 +164,11 @@ fn dump(hex: &str) -> String {
                 _ => '.',
             })
             .collect();
-        lines.push(format!("  {:04x}  {:47}  {texts}", number * 16, bytes.join(" ")));
+        lines.push(format!(
+            "  {:04x}  {:47}  {texts}",
+            number * 16,
+            bytes.join(" ")
+        ));
     }
     if digits.len() > 64 * 32 {
         lines.push(format!("  … {} bytes", digits.len() / 2));

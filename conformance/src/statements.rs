@@ -114,6 +114,7 @@ pub(crate) fn chapter(list: &str) -> String {
 pub(crate) fn title(version: &str, chapter: &str) -> &'static str {
     if version == "3.1" {
         match chapter {
+            "2.1" => return "fixed header",
             "2.2" => return "variable header",
             "2.4" => return "message identifiers",
             "2.5" => return "UTF-8",
@@ -129,10 +130,12 @@ pub(crate) fn title(version: &str, chapter: &str) -> &'static str {
         "1" => "what is of 5.0 alone",
         "1.2" => "terms",
         "1.5" => "data types",
+        "2.2" if version == "3.1.1" => "fixed header",
+        "2.3" if version == "3.1.1" => "variable header",
         "2.1" => "fixed header",
-        "2.2" => "variable header, Remaining Length",
-        "2.3" => "variable header",
-        "2.4" => "reason codes",
+        "2.2" => "variable header",
+        "2.4" if version == "5.0" => "reason codes",
+        "2.3" | "2.4" => "payload",
         "3.1" => "CONNECT",
         "3.2" => "CONNACK",
         "3.3" => "PUBLISH",

@@ -10,11 +10,11 @@ const VERSIONS = { 3: '3.1', 4: '3.1.1', 5: '5.0' }
 const NAMES = {
   maximumQoS: 'maximum_qos',
   wildcardSubscriptionAvailable: 'wildcard_subscription_available',
-  subscriptionIdentifiersAvailable: 'subscription_identifiers_available',
+  subscriptionIdentifiersAvailable: 'subscription_identifier_available',
   subscriptionIdentifier: 'subscription_identifiers'
 }
 
-const code = byte => '0x' + byte.toString(16).padStart(2, '0')
+const code = byte => byte === undefined ? null : '0x' + byte.toString(16).padStart(2, '0')
 const hex = bytes => Buffer.from(bytes ?? []).toString('hex')
 const snake = name => NAMES[name] ?? name.replace(/[A-Z]/g, letter => '_' + letter.toLowerCase())
 

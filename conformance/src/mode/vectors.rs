@@ -107,13 +107,11 @@ fn sources(data: &Data) -> impl Iterator<Item = Source<'_>> {
             _ => Op::Match,
         };
         list(&file["vectors"]).iter().flat_map(move |vector| {
-            list(&vector["versions"])
-                .iter()
-                .map(move |version| Source {
-                    version: text(version),
-                    op,
-                    vector,
-                })
+            list(&vector["versions"]).iter().map(move |version| Source {
+                version: text(version),
+                op,
+                vector,
+            })
         })
     });
     codec.chain(topics)
@@ -129,10 +127,7 @@ impl Source<'_> {
             id: text(&self.vector["id"]).to_owned(),
             comment: text(&self.vector["comment"]).to_owned(),
             version: self.version.to_owned(),
-            statements: list(cited)
-                .iter()
-                .map(|one| text(one).to_owned())
-                .collect(),
+            statements: list(cited).iter().map(|one| text(one).to_owned()).collect(),
             role: "codec",
         }
     }

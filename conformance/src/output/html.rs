@@ -204,9 +204,7 @@ fn totals(out: &mut String, runs: &[Run<'_>]) {
             format!("{}{strict}", text(&run.value["mode"])),
         )
     });
-    row("cases", &|run| {
-        (String::new(), run.cases.len().to_string())
-    });
+    row("cases", &|run| (String::new(), run.cases.len().to_string()));
     for standing in Standing::ALL {
         let name = standing.name();
         row(name, &|run| {

@@ -47,7 +47,10 @@ fn lines(judged: &Judged, failure: &Failure, all: &Statements) -> String {
     let _ = writeln!(out, "expected: {}", failure.expected);
     let _ = writeln!(out, "seen:     {}", failure.seen);
     if failure.is_dead {
-        let _ = writeln!(out, "the target was gone: nothing is known of the statement");
+        let _ = writeln!(
+            out,
+            "the target was gone: nothing is known of the statement"
+        );
     }
     for line in &failure.log {
         let _ = writeln!(out, "{}", logged(line));

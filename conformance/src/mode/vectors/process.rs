@@ -48,11 +48,7 @@ impl Process {
         let (requests, to_write) = channel::<Vec<u8>>();
         thread::spawn(move || {
             for line in to_write {
-                if stdin
-                    .write_all(&line)
-                    .and_then(|()| stdin.flush())
-                    .is_err()
-                {
+                if stdin.write_all(&line).and_then(|()| stdin.flush()).is_err() {
                     break;
                 }
             }
