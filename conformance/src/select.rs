@@ -27,6 +27,7 @@ enum Filter {
     Statement(Option<String>, String),
     Glob(GlobMatcher),
     Part(String),
+    Id(String),
 }
 
 impl Filter {
@@ -72,6 +73,7 @@ impl Filter {
         };
         match self {
             Self::Glob(glob) => glob.is_match(&case.id),
+            Self::Id(id) => case.id == *id,
             Self::Part(part) => case.id.contains(part.as_str()),
             Self::Statement(version, id) => is_version(version) && case.statements.contains(id),
             Self::Section(version, section) => {
@@ -90,11 +92,19 @@ impl Filter {
 impl Selection {
     /// Those that fit one of the filters and one of the versions, in their order. None at all is an error.
     pub(crate) fn of(&self, cases: Vec<Case>, all: &Statements) -> Result<Vec<Case>, String> {
-        let filters = self
+        let mut filters = self
             .filter
             .iter()
             .map(|text| Filter::parse(text))
             .collect::<Result<Vec<_>, _>>()?;
+        for filter in &mut filters {
+            // A whole id is that case, and not those that begin with it.
+            if let Filter::Part(id) = filter
+                && cases.iter().any(|case| case.id == *id)
+            {
+                *filter = Filter::Id(std::mem::take(id));
+            }
+        }
         let is_version =
             |case: &Case| self.version.is_empty() || self.version.contains(&case.version);
         let chosen: Vec<_> = cases

@@ -109,7 +109,28 @@ fn a_small_fault_is_seen() {
 }
 
 #[test]
-fn order_is_not_kept_but_one_by_one() {
+fn without_order_one_is_under_way() {
+    let set = Set::new();
+    let filter = ["--filter", "5.0/pingreq"];
+    exits(&set.vectors("swaps", &filter), 0);
+}
+
+#[test]
+fn an_adapter_that_answers_nothing_is_unreachable() {
+    let set = Set::new();
+    let filter = ["--filter", "5.0/own", "--json", "run.json"];
+    let output = set.vectors("dies '\"direction\":\"any\"'", &filter);
+    exits(&output, 3);
+    assert!(
+        err(&output).contains("answered in no case"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(set.json("run.json")["cases"][0]["dead"], true);
+}
+
+#[test]
+fn it_is_given_up() {
     let set = Set::new();
     // With one question under way it answers none.
     let output = set.vectors(
