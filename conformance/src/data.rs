@@ -12,7 +12,6 @@ static CODEC: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../spec-vectors/codec"
 static TOPICS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../spec-vectors/topics");
 static TRACES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../spec-vectors/traces");
 static STATEMENTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../spec-vectors/statements");
-static TABLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../spec-vectors/tables");
 
 /// Each a list of files, parsed, in the order of their names.
 pub(crate) struct Data {
@@ -20,8 +19,6 @@ pub(crate) struct Data {
     pub(crate) topics: Vec<Value>,
     pub(crate) traces: Vec<Value>,
     pub(crate) statements: Vec<Value>,
-    /// `packets`, `properties`, `reason_codes`.
-    pub(crate) tables: Vec<Value>,
 }
 
 impl Data {
@@ -46,7 +43,6 @@ impl Data {
             topics: part("topics", &TOPICS)?,
             traces: part("traces", &TRACES)?,
             statements: part("statements", &STATEMENTS)?,
-            tables: part("tables", &TABLES)?,
         })
     }
 }

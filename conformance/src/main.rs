@@ -3,18 +3,31 @@
 mod data;
 mod mode;
 mod output;
+mod run;
+mod select;
+mod show;
+mod spell;
+mod statements;
 mod trace;
 mod verdict;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use data::Data;
+use run::Running;
+use select::Selection;
+use statements::Statements;
+use verdict::Case;
+
+const EXITS: &str =
+    "Exit codes: 0 conforming, 1 not conforming, 2 usage, 3 the target cannot be reached";
 
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = EXITS)]
 struct Arguments {
     /// Take the vectors and traces of this directory instead of those in the program
     #[arg(long, global = true, value_name = "DIR")]
@@ -26,41 +39,146 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Put the vectors to a codec, behind an adapter
-    Vectors(mode::vectors::Options),
+    #[command(after_help = EXITS)]
+    Vectors {
+        #[command(flatten)]
+        options: mode::vectors::Options,
+        #[command(flatten)]
+        running: Running,
+    },
     /// Put the traces to a broker
-    Broker(mode::broker::Options),
+    #[command(after_help = EXITS)]
+    Broker {
+        #[command(flatten)]
+        options: mode::broker::Options,
+        #[command(flatten)]
+        running: Running,
+    },
     /// Put the traces to a client, behind a program
-    Client(mode::client::Options),
+    #[command(after_help = EXITS)]
+    Client {
+        #[command(flatten)]
+        options: mode::client::Options,
+        #[command(flatten)]
+        running: Running,
+    },
+    /// The cases: id, version, role and statements, with tabs between
+    List {
+        #[command(flatten)]
+        selection: Selection,
+        /// Only those for a codec, a server or a client
+        #[arg(long, value_parser = ["codec", "server", "client"])]
+        role: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One vector or trace
+    Show {
+        id: String,
+        /// As JSON, as it stands in its file
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a statement says, and the cases that show it
+    Explain {
+        /// MQTT-3.3.1-5, or 5.0:MQTT-3.3.1-5
+        statement: String,
+        /// The same number is another statement in another version
+        #[arg(long, value_parser = ["3.1", "3.1.1", "5.0"])]
+        spec: Option<String>,
+    },
+    /// A page that compares several runs
+    Report {
+        /// The page to write
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
+        /// What --json has written
+        #[arg(required = true, value_name = "RUN.json")]
+        runs: Vec<PathBuf>,
+    },
 }
 
+/// Why there is no answer: wrong usage.
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let data = match Data::load(arguments.vectors.as_deref()) {
-        Ok(data) => data,
+    match command(Arguments::parse()) {
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(2);
-        }
-    };
-    let result = match &arguments.command {
-        Command::Vectors(options) => {
-            let cases = mode::vectors::cases(&data);
-            mode::vectors::run(options, &data, &cases, &mut |_| ())
-        }
-        Command::Broker(options) => {
-            let cases = mode::broker::cases(&data);
-            mode::broker::run(options, &data, &cases, &mut |_| ())
-        }
-        Command::Client(options) => {
-            let cases = mode::client::cases(&data);
-            mode::client::run(options, &data, &cases, &mut |_| ())
-        }
-    };
-    match result {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(3)
+            eprintln!("mqtt-conformance: {error}");
+            ExitCode::from(USAGE)
         }
     }
+}
+
+fn command(arguments: Arguments) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {
+    let data = Data::load(arguments.vectors.as_deref())?;
+    let all = Statements::of(&data);
+    let text = match arguments.command {
+        Command::Vectors {
+            mut options,
+            running,
+        } => {
+            options.strict = running.strict;
+            let target = options.adapter.clone();
+            let cases = mode::vectors::cases(&data);
+            return run::run(&running, &all, "vectors", &target, cases, |chosen, done| {
+                mode::vectors::run(&options, &data, chosen, done)
+            });
+        }
+        Command::Broker { options, running } => {
+            let target = options.target.clone();
+            let cases = mode::broker::cases(&data);
+            return run::run(&running, &all, "broker", &target, cases, |chosen, done| {
+                mode::broker::run(&options, &data, chosen, done)
+            });
+        }
+        Command::Client { options, running } => {
+            let target = options.exec.clone();
+            let cases = mode::client::cases(&data);
+            return run::run(&running, &all, "client", &target, cases, |chosen, done| {
+                mode::client::run(&options, &data, chosen, done)
+            });
+        }
+        Command::List {
+            selection,
+            role,
+            json,
+        } => {
+            let mut cases = cases(&data);
+            cases.retain(|case| role.as_ref().is_none_or(|role| role == case.role));
+            let cases = selection.of(cases, &all)?;
+            if json {
+                show::list_json(&cases)
+            } else {
+                show::list(&cases)
+            }
+        }
+        Command::Show { id, json } => show::show(&data, &all, &id, json)
+            .ok_or_else(|| format!("there is no vector and no trace {id}"))?,
+        Command::Explain { statement, spec } => {
+            show::explain(&all, &cases(&data), &statement, spec.as_deref())
+                .ok_or_else(|| format!("there is no statement {statement}"))?
+        }
+        Command::Report { html, runs } => {
+            output::html::report(&html, &runs, &all)?;
+            String::new()
+        }
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        other => Ok(other.map(|()| 0)?),
+    }
+}
+
+/// All cases of all modes.
+fn cases(data: &Data) -> Vec<Case> {
+    let all = [
+        mode::vectors::cases(data),
+        mode::broker::cases(data),
+        mode::client::cases(data),
+    ];
+    all.concat()
 }

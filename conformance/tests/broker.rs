@@ -12,7 +12,7 @@ mod trace;
 #[path = "../src/verdict.rs"]
 mod verdict;
 
-mod support;
+mod servers;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -24,7 +24,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use data::Data;
-use support::server::{Change, good, served};
+use servers::server::{Change, good, served};
 use verdict::{Case, Outcome, Verdict};
 
 #[derive(Parser)]

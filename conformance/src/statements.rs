@@ -1,0 +1,171 @@
+//! The numbered statements of the standards and the rules without a number, in our words.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::data::Data;
+
+pub(crate) struct Statement {
+    pub(crate) version: String,
+    pub(crate) id: String,
+    pub(crate) section: String,
+    pub(crate) level: String,
+    pub(crate) actor: String,
+    pub(crate) layer: String,
+    pub(crate) summary: String,
+    /// Why nothing or no trace shows it: the kind and a text.
+    pub(crate) why_none: Option<(String, String)>,
+    pub(crate) has_vectors: bool,
+    pub(crate) has_traces: bool,
+}
+
+impl Statement {
+    /// SHOULD or SHOULD NOT: good advice, and no conformance.
+    pub(crate) fn is_advice(&self) -> bool {
+        self.level.starts_with("SHOULD")
+    }
+
+    /// One line: where it stands, and what it says.
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "{}:{} (section {}, {}): {}",
+            self.version, self.id, self.section, self.level, self.summary
+        )
+    }
+}
+
+pub(crate) struct Statements {
+    all: Vec<Statement>,
+    by_id: HashMap<(String, String), usize>,
+}
+
+impl Statements {
+    pub(crate) fn of(data: &Data) -> Self {
+        let mut all = Vec::new();
+        let mut by_id = HashMap::new();
+        for file in &data.statements {
+            let version = text(&file["version"]);
+            for statement in file["statements"].as_array().into_iter().flatten() {
+                let why = |key: &str| {
+                    let why = statement.get(key)?;
+                    Some((text(&why["kind"]), text(&why["text"])))
+                };
+                let has = |key: &str| {
+                    let list = statement["evidence"][key].as_array();
+                    list.is_some_and(|list| !list.is_empty())
+                };
+                let statement = Statement {
+                    version: version.clone(),
+                    id: text(&statement["id"]),
+                    section: text(&statement["section"]),
+                    level: text(&statement["level"]),
+                    actor: text(&statement["actor"]),
+                    layer: text(&statement["layer"]),
+                    summary: text(&statement["summary"]),
+                    why_none: why("reason").or_else(|| why("no_trace")),
+                    has_vectors: has("vectors") || has("topics"),
+                    has_traces: has("traces"),
+                };
+                by_id.insert((version.clone(), statement.id.clone()), all.len());
+                all.push(statement);
+            }
+        }
+        Self { all, by_id }
+    }
+
+    pub(crate) fn get(&self, version: &str, id: &str) -> Option<&Statement> {
+        let number = self.by_id.get(&(version.to_owned(), id.to_owned()))?;
+        self.all.get(*number)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Statement> {
+        self.all.iter()
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Whether a section is another one or a part of it: `3.3.2.1` is within `3.3.2`.
+pub(crate) fn is_within(inner: &str, outer: &str) -> bool {
+    inner
+        .strip_prefix(outer)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The sections of a list like `3.6.2.1, 3.7.2.1`.
+pub(crate) fn sections(list: &str) -> impl Iterator<Item = &str> {
+    list.split([',', ' ']).filter(|one| !one.is_empty())
+}
+
+/// The first two numbers of the first section, by which a summary is ordered.
+pub(crate) fn chapter(list: &str) -> String {
+    let first = sections(list).next().unwrap_or_default();
+    let mut parts = first.split('.');
+    match (parts.next(), parts.next()) {
+        (Some(one), Some(two)) => format!("{one}.{two}"),
+        _ => first.to_owned(),
+    }
+}
+
+/// What a chapter of that version is about, as far as it is the same in all.
+pub(crate) fn title(version: &str, chapter: &str) -> &'static str {
+    if version == "3.1" {
+        match chapter {
+            "2.1" => return "fixed header",
+            "2.2" => return "variable header",
+            "2.4" => return "message identifiers",
+            "2.5" => return "UTF-8",
+            "2.6" => return "unused bits",
+            "4.1" => return "quality of service",
+            "4.2" => return "sending again",
+            "4.3" => return "order",
+            "A" => return "topics",
+            _ => {}
+        }
+    }
+    match chapter {
+        "1" => "what is of 5.0 alone",
+        "1.2" => "terms",
+        "1.5" => "data types",
+        "2.2" if version == "3.1.1" => "fixed header",
+        "2.3" if version == "3.1.1" => "variable header",
+        "2.1" => "fixed header",
+        "2.2" => "variable header",
+        "2.4" if version == "5.0" => "reason codes",
+        "2.3" | "2.4" => "payload",
+        "3.1" => "CONNECT",
+        "3.2" => "CONNACK",
+        "3.3" => "PUBLISH",
+        "3.4" => "PUBACK",
+        "3.5" => "PUBREC",
+        "3.6" => "PUBREL",
+        "3.7" => "PUBCOMP",
+        "3.8" => "SUBSCRIBE",
+        "3.9" => "SUBACK",
+        "3.10" => "UNSUBSCRIBE",
+        "3.11" => "UNSUBACK",
+        "3.12" => "PINGREQ",
+        "3.13" => "PINGRESP",
+        "3.14" => "DISCONNECT",
+        "3.15" => "AUTH",
+        "4.1" => "session state",
+        "4.2" => "network connections",
+        "4.3" => "quality of service",
+        "4.4" => "sending again",
+        "4.5" => "receiving",
+        "4.6" => "order",
+        "4.7" => "topics",
+        "4.8" if version == "5.0" => "subscriptions",
+        "4.8" => "errors",
+        "4.9" => "flow control",
+        "4.10" => "request and response",
+        "4.11" => "server redirection",
+        "4.12" => "enhanced authentication",
+        "4.13" => "errors",
+        "6.0" => "WebSocket",
+        _ => "",
+    }
+}
