@@ -73,7 +73,6 @@ fn one(steps: Value) -> (Data, Vec<Case>) {
         topics: Vec::new(),
         traces: vec![json!({"traces": [trace]})],
         statements: Vec::new(),
-        tables: Vec::new(),
     };
     let cases = broker::cases(&data);
     (data, cases)
