@@ -1,12 +1,12 @@
 # Sourced by with.sh. Debian's, with nothing but MQTT, as a node without a name, so that it needs no name server.
 packages ejabberd
 VERSION=$(package_version ejabberd)
+# Anybody may connect, but not without a name.
+LOGIN=(conformance any)
 mkdir -p "$work/home" "$work/data"
 cat >"$work/ejabberd.yml" <<END
 hosts: [localhost]
 loglevel: warning
-certfiles: []
-ca_file: ""
 listen:
   - {port: $PORT, ip: "$HOST", module: mod_mqtt, backlog: 1000}
 auth_method: [anonymous]
@@ -18,6 +18,6 @@ modules:
 END
 export HOME=$work/home EJABBERD_CONFIG_PATH=$work/ejabberd.yml EJABBERD_LOG_PATH=$work/ejabberd.log \
     ERL_CRASH_DUMP=$work/crash
-ERL_LIBS=$(dirname "$(dpkg-query -L ejabberd | grep -m 1 '/ejabberd-[0-9.]*/ebin$')")
-export ERL_LIBS=${ERL_LIBS%/*}
+modules=$(dpkg-query -L ejabberd | grep -m 1 '/ejabberd\.app$')
+export ERL_LIBS=${modules%/ejabberd-*}
 run erl -noinput -mnesia dir "\"$work/data\"" -s ejabberd

@@ -5,8 +5,9 @@
 #   conformance/brokers/with.sh mosquitto sh -c 'mosquitto_pub -L "$TARGET/topic" -m hello'
 #
 # NAME is one of mosquitto, rabbitmq, ejabberd, aedes, amqtt, rumqttd (MQTT 5.0), rumqttd-311 (3.1.1: it has a port for each).
-# The command has TARGET (mqtt://127.0.0.1:PORT), HOST, PORT and VERSION (of the broker) in its environment. What is missing is installed:
-# Debian packages with apt (this needs root), the rest below target/brokers, where the brokers keep their data and logs, too.
+# The command has TARGET (mqtt://127.0.0.1:PORT), HOST, PORT, VERSION (of the broker) and, empty if it wants none, MQTT_USER and
+# MQTT_PASSWORD in its environment. What is missing is installed: Debian packages with apt (this needs root), the rest below
+# target/brokers, where the brokers keep their data and logs, too.
 # Every wait is bounded. The exit code is that of the command, or 3 if the broker could not be installed or started.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -72,18 +73,20 @@ run() { # the broker, in the background
     pids=($! "${pids[@]}")
 }
 
-HOST=127.0.0.1 PORT=$(free_port) VERSION=
+HOST=127.0.0.1 PORT=$(free_port) VERSION= LOGIN=()
 packages mosquitto-clients
-# Sets VERSION, and calls `run`.
+# Sets VERSION, and LOGIN if it wants a user name, and calls `run`.
 # shellcheck source=/dev/null
 . "conformance/brokers/${name%-311}.sh"
-export HOST PORT VERSION TARGET=mqtt://$HOST:$PORT
+export HOST PORT VERSION TARGET=mqtt://$HOST:$PORT MQTT_USER=${LOGIN[0]-} MQTT_PASSWORD=${LOGIN[1]-}
+credentials=()
+[[ -z $MQTT_USER ]] || credentials=(-u "$MQTT_USER" -P "$MQTT_PASSWORD")
 
 protocol=mqttv311
 [[ $name != rumqttd ]] || protocol=mqttv5
 for attempt in {1..120}; do
     kill -0 "${pids[0]}" 2>/dev/null || die "$name has ended: $(tail -n 5 "$work/log")"
-    ! timeout 2 mosquitto_pub -V $protocol -h "$HOST" -p "$PORT" -i ready -q 1 -t ready -m ready 2>/dev/null || break
+    ! timeout 2 mosquitto_pub -V $protocol -h "$HOST" -p "$PORT" "${credentials[@]}" -i ready -q 1 -t ready -m ready 2>/dev/null || break
     ((attempt < 120)) || die "$name does not answer: $(tail -n 5 "$work/log")"
     sleep 0.5
 done

@@ -51,6 +51,11 @@ struct Connection {
     held: Option<(Instant, Vec<u8>)>,
     /// What SUBSCRIBE asked for.
     asked: HashMap<PacketId, Vec<QoS>>,
+    /// What it has subscribed to, and whether that is what UNSUBSCRIBE is about.
+    filters: HashSet<String>,
+    ended: HashMap<PacketId, Vec<bool>>,
+    /// The machine is to take it for closed.
+    is_cut_off: bool,
     /// The packet identifiers that the machine gave, in the order of the messages.
     ids: VecDeque<PacketId>,
     /// QoS 2 messages before PUBREL.
@@ -130,11 +135,13 @@ impl Faults {
         out
     }
 
-    /// What the machine did not take.
-    pub(crate) fn put_back(&mut self, id: ConnectionId, rest: &[u8]) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.ready = rest.to_vec();
-        }
+    /// What the machine did not take. True: the machine is to take the connection for closed.
+    pub(crate) fn put_back(&mut self, id: ConnectionId, rest: &[u8]) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return false;
+        };
+        connection.ready = rest.to_vec();
+        connection.is_cut_off
     }
 
     /// Changes what the machine has made. 0: there is nothing, and was nothing.
@@ -203,8 +210,10 @@ impl Faults {
                         disconnect.encode(Version::V5, out).is_ok()
                     }
                     Some(Version::V5) => false,
-                    // The machine sees the end of the connection only.
-                    _ => true,
+                    _ => {
+                        connection.is_cut_off = true;
+                        true
+                    }
                 }
             }
             _ => false,
@@ -349,6 +358,8 @@ impl Faults {
     ) -> bool {
         let mut subscribe = subscribe;
         let version = connection.version.unwrap_or(Version::V5);
+        let filters = subscribe.subscriptions.iter().map(|one| one.filter);
+        connection.filters.extend(filters.map(ToOwned::to_owned));
         let asked = subscribe.subscriptions.iter().map(|one| one.options.qos);
         connection
             .asked
@@ -387,10 +398,14 @@ impl Faults {
 
     fn on_unsubscribe(
         &self,
-        connection: &Connection,
+        connection: &mut Connection,
         unsubscribe: &Unsubscribe<'_>,
         out: &mut Vec<u8>,
     ) -> bool {
+        let filters = unsubscribe.filters.iter();
+        let ended = filters.map(|filter| connection.filters.remove(filter));
+        let ended = ended.collect();
+        connection.ended.insert(unsubscribe.packet_id, ended);
         let version = connection.version.unwrap_or(Version::V5);
         let filters: Vec<String> = unsubscribe
             .filters

@@ -495,7 +495,9 @@ impl Server {
             self.answer(id, now, question);
         }
         #[cfg(feature = "faults")]
-        self.faults.put_back(id, input);
+        if self.faults.put_back(id, input) {
+            self.broker.receive_eof(id, now);
+        }
     }
 
     /// Writes what there is, as far as the transport takes it.

@@ -12,7 +12,7 @@ use Fault::{
     ReceiveMaximumIgnored, RetainHandlingIgnored, RetainLive, RetainMissing, RetainNotCleared,
     RetainNotStored, SecondConnect, ServerPacketsTaken, SessionExpiryIgnored, SessionForgotten,
     SessionPresentLost, SessionPresentMadeUp, SharedToAll, TakeOverIgnored, TopicCaseIgnored,
-    UnsubscribeIgnored, UserPropertiesDropped, UserPropertiesTurned, WillAfterDisconnect,
+    UnsubscribeIgnored, UserPropertiesDropped, UserPropertiesMoved, WillAfterDisconnect,
     WillDelayIgnored, WillLost, WillRetainIgnored,
 };
 
@@ -69,7 +69,7 @@ pub(crate) enum Fault {
     ExpiryIgnored,
     ExpiryNotCounted,
     UserPropertiesDropped,
-    UserPropertiesTurned,
+    UserPropertiesMoved,
     CorrelationDropped,
 }
 
@@ -188,7 +188,7 @@ const ROWS: &[Row] = &[
         "", "MQTT-3.3.2-6", "properties/expiry-counted-down"),
     (UserPropertiesDropped, "user-properties-dropped", "User Properties are not forwarded",
         "", "MQTT-3.3.2-17", "properties/forwarded"),
-    (UserPropertiesTurned, "user-properties-turned", "User Properties are forwarded the last one first",
+    (UserPropertiesMoved, "user-properties-moved", "The first User Property is forwarded behind the others",
         "", "MQTT-3.3.2-18", "properties/forwarded"),
     (CorrelationDropped, "correlation-dropped", "Correlation Data are not forwarded",
         "", "MQTT-3.3.2-16", "properties/forwarded"),

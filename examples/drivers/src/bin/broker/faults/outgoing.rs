@@ -2,7 +2,7 @@
 
 use sansio_mqtt::{
     Ack, Connack, Instant, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode,
-    Suback, SubscriptionIdentifiers, Version,
+    Suback, SubscriptionIdentifiers, Unsuback, Version,
 };
 
 use super::{Connection, DOLLAR, Fault, Faults, HOLD};
@@ -20,6 +20,7 @@ impl Faults {
             Packet::Connack(connack) => self.change_connack(connection, connack, out),
             Packet::Publish(publish) => self.change_publish(connection, now, publish, out),
             Packet::Suback(suback) => self.change_suback(connection, suback, out),
+            Packet::Unsuback(unsuback) => self.change_unsuback(connection, unsuback, out),
             Packet::Puback(ack) => self.change_puback(connection, ack, out),
             Packet::Pubrec(_) => self.has(Fault::PubrecLost),
             Packet::Pubrel(ack) => self.change_pubrel(connection, ack, out),
@@ -106,8 +107,8 @@ impl Faults {
                 _ => true,
             })
             .partition(|property| matches!(property, Property::UserProperty(..)));
-        if self.has(Fault::UserPropertiesTurned) {
-            user.reverse();
+        if self.has(Fault::UserPropertiesMoved) && !user.is_empty() {
+            user.rotate_left(1);
         }
         properties.append(&mut user);
         publish.properties = Properties::from(&properties[..]);
@@ -152,6 +153,27 @@ impl Faults {
         suback.reason_codes = (&codes[..]).into();
         let version = connection.version.unwrap_or(Version::V5);
         suback.encode(version, out).is_ok()
+    }
+
+    fn change_unsuback(
+        &self,
+        connection: &mut Connection,
+        unsuback: Unsuback<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let ended = connection.ended.remove(&unsuback.packet_id);
+        let version = connection.version.unwrap_or(Version::V5);
+        if !self.has(Fault::UnsubscribeIgnored) || version != Version::V5 {
+            return false;
+        }
+        let code = |is_ended| match is_ended {
+            true => ReasonCode::Success,
+            false => ReasonCode::NoSubscriptionExisted,
+        };
+        let codes: Vec<_> = ended.unwrap_or_default().into_iter().map(code).collect();
+        let mut unsuback = unsuback;
+        unsuback.reason_codes = (&codes[..]).into();
+        unsuback.encode(version, out).is_ok()
     }
 
     fn change_puback(&self, connection: &Connection, mut ack: Ack<'_>, out: &mut Vec<u8>) -> bool {
