@@ -110,7 +110,7 @@ impl Faults {
             match Packet::decode(version, &options, &mut rest) {
                 Ok(Some(packet)) => {
                     let raw = &before[..before.len() - rest.len()];
-                    self.from_client(&mut connection, packet, raw, &mut out);
+                    self.client_sent(&mut connection, packet, raw, &mut out);
                 }
                 Ok(None) => break,
                 Err(_) => {
@@ -168,7 +168,7 @@ impl Faults {
             match Packet::decode(version, &options, &mut rest) {
                 Ok(Some(packet)) => {
                     let raw = &before[..before.len() - rest.len()];
-                    self.to_client(&mut connection, now, packet, raw, made);
+                    self.client_gets(&mut connection, now, packet, raw, made);
                 }
                 Ok(None) => break,
                 Err(_) => made.extend_from_slice(mem::take(&mut rest)),
@@ -182,7 +182,7 @@ impl Faults {
         length.max(made.len())
     }
 
-    fn from_client(
+    fn client_sent(
         &mut self,
         connection: &mut Connection,
         packet: Packet<'_>,

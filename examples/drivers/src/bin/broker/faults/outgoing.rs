@@ -8,7 +8,7 @@ use sansio_mqtt::{
 use super::{Connection, DOLLAR, Fault, Faults, HOLD};
 
 impl Faults {
-    pub(super) fn to_client(
+    pub(super) fn client_gets(
         &self,
         connection: &mut Connection,
         now: Instant,
