@@ -4,7 +4,7 @@
 #   conformance/brokers/with.sh NAME COMMAND...
 #   conformance/brokers/with.sh mosquitto sh -c 'mosquitto_pub -L "$TARGET/topic" -m hello'
 #
-# NAME is one of mosquitto, rabbitmq, ejabberd, aedes, amqtt, rumqttd (MQTT 5.0), rumqttd-311 (3.1.1: it has a port for each).
+# NAME is one of ours, mosquitto, rabbitmq, ejabberd, aedes, amqtt, rumqttd (MQTT 5.0), rumqttd-311 (3.1.1: it has a port for each).
 # The command has TARGET (mqtt://127.0.0.1:PORT), HOST, PORT, VERSION (of the broker) and, empty if it wants none, MQTT_USER and
 # MQTT_PASSWORD in its environment. What is missing is installed: Debian packages with apt (this needs root), the rest below
 # target/brokers, where the brokers keep their data and logs, too.
@@ -18,7 +18,7 @@ PATH=$PATH:/usr/sbin
 die() { echo "with.sh: $*" >&2; exit 3; }
 name=${1-}
 case $name in
-mosquitto | rabbitmq | ejabberd | aedes | amqtt | rumqttd | rumqttd-311) shift ;;
+ours | mosquitto | rabbitmq | ejabberd | aedes | amqtt | rumqttd | rumqttd-311) shift ;;
 *) die "no broker ${name:-given}" ;;
 esac
 (($#)) || die "no command"
