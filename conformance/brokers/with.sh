@@ -90,4 +90,7 @@ for attempt in {1..120}; do
     ((attempt < 120)) || die "$name does not answer: $(tail -n 5 "$work/log")"
     sleep 0.5
 done
-"$@"
+# In the background, so that a signal does not wait for it.
+"$@" <&0 &
+pids=($! "${pids[@]}")
+wait $!
