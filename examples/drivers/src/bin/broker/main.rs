@@ -7,6 +7,8 @@
 
 mod access;
 mod answers;
+#[cfg(feature = "faults")]
+mod faults;
 mod metrics;
 mod peers;
 mod serve;
@@ -85,6 +87,16 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     config: Option<PathBuf>,
+    /// Misbehave so, repeatable: for the test of those who test brokers
+    #[cfg(feature = "faults")]
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip)]
+    fault: Vec<faults::Fault>,
+    /// Print the names of the faults, the statements that they break, a trace that shows each, and what they are
+    #[cfg(feature = "faults")]
+    #[arg(long)]
+    #[serde(skip)]
+    list_faults: bool,
 }
 
 impl Arguments {
@@ -114,6 +126,10 @@ impl Arguments {
             metrics: self.metrics.or(file.metrics),
             log: self.log.or(file.log),
             config: None,
+            #[cfg(feature = "faults")]
+            fault: self.fault,
+            #[cfg(feature = "faults")]
+            list_faults: self.list_faults,
         }
     }
 
@@ -169,6 +185,11 @@ fn main() -> ExitCode {
 }
 
 fn run(mut arguments: Arguments) -> Result<(), Error> {
+    #[cfg(feature = "faults")]
+    if arguments.list_faults {
+        print!("{}", faults::list());
+        return Ok(());
+    }
     if let Some(path) = arguments.config.take() {
         let in_file = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = std::fs::read_to_string(&path).map_err(|error| in_file(&error))?;
@@ -213,6 +234,8 @@ fn run(mut arguments: Arguments) -> Result<(), Error> {
             .transpose()?,
         data: arguments.data,
         metrics: arguments.metrics,
+        #[cfg(feature = "faults")]
+        faults: faults::Faults::new(arguments.fault),
     })?;
     server.run()
 }

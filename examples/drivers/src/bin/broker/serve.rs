@@ -43,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) acl: Option<Acl>,
     pub(crate) data: Option<PathBuf>,
     pub(crate) metrics: Option<SocketAddr>,
+    #[cfg(feature = "faults")]
+    pub(crate) faults: crate::faults::Faults,
 }
 
 /// UNIX time, which the times in the database need, but from a clock that does not go back.
@@ -107,6 +109,8 @@ pub(crate) struct Server {
     buffer: Vec<u8>,
     made: Vec<u8>,
     connections: u64,
+    #[cfg(feature = "faults")]
+    faults: crate::faults::Faults,
 }
 
 impl Server {
@@ -181,6 +185,8 @@ impl Server {
             buffer: vec![0; CHUNK],
             made: Vec::with_capacity(2 * CHUNK),
             connections: 0,
+            #[cfg(feature = "faults")]
+            faults: setup.faults,
         })
     }
 
@@ -211,6 +217,10 @@ impl Server {
             }
             while let Some(event) = self.broker.poll_event() {
                 log_event(&event);
+            }
+            #[cfg(feature = "faults")]
+            while let Some(id) = self.faults.poll_ready(now) {
+                self.write(id, now);
             }
             // What is sent makes records in turn.
             loop {
@@ -276,6 +286,8 @@ impl Server {
             end,
             self.accept_at,
             self.stop_at,
+            #[cfg(feature = "faults")]
+            self.faults.poll_timeout(),
         ];
         let next = all.into_iter().flatten().min()?;
         let wait = next.saturating_duration_since(self.clock.now());
@@ -469,12 +481,22 @@ impl Server {
         // The number is free from then on.
         if self.peers.remove(id).is_some() {
             self.broker.disconnected(id, now);
+            #[cfg(feature = "faults")]
+            self.faults.forget(id);
         }
     }
 
     fn receive(&mut self, id: ConnectionId, now: Instant, input: &mut &[u8]) {
+        #[cfg(feature = "faults")]
+        let changed = self.faults.incoming(id, input);
+        #[cfg(feature = "faults")]
+        let input = &mut &changed[..];
         while let Some(question) = self.broker.receive(id, now, input) {
             self.answer(id, now, question);
+        }
+        #[cfg(feature = "faults")]
+        if self.faults.put_back(id, input) {
+            self.broker.receive_eof(id, now);
         }
     }
 
@@ -492,7 +514,10 @@ impl Server {
                     return;
                 }
                 turns -= 1;
-                if self.broker.poll_transmit(id, now, &mut self.made, CHUNK) == 0 {
+                let made = self.broker.poll_transmit(id, now, &mut self.made, CHUNK);
+                #[cfg(feature = "faults")]
+                let made = self.faults.outgoing(id, now, made, &mut self.made);
+                if made == 0 {
                     break peer.transport.flush();
                 }
                 match write_some(&mut peer.transport, &self.made) {
