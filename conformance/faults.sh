@@ -43,13 +43,14 @@ put() {
     for trace in $traces; do filter+=(--filter "$trace"); done
     "$broker" --listen 127.0.0.1:0 --accept-v31 --log error "$@" >"$work/$name.broker" 2>&1 &
     local pid=$!
-    trap 'kill "$pid" 2>/dev/null' EXIT
+    # shellcheck disable=SC2064
+    trap "kill $pid 2>/dev/null" EXIT
     for _ in {1..200}; do
         grep -q '^listening' "$work/$name.broker" && break
         sleep 0.05
     done
     port=$(sed -n 's/^listening on .*://p' "$work/$name.broker")
-    timeout 300 "$runner" broker --target "mqtt://127.0.0.1:$port" --name "${*:-no fault}" --capabilities "$work/capabilities" \
+    timeout 300 "$runner" broker --target "mqtt://127.0.0.1:$port" --name "fault: $name" --capabilities "$work/capabilities" \
         --json "$work/$name.json" "${filter[@]}" >"$work/$name.out" 2>&1
     code=$?
     kill "$pid" 2>/dev/null

@@ -14,7 +14,7 @@ anonymous_protocol: both
 allow_multiple_connections: true
 shaper_rules: {}
 modules:
-  mod_mqtt: {max_queue: 100000}
+  mod_mqtt: {max_queue: 100000, session_expiry: 24 hours}
 END
 export HOME=$work/home EJABBERD_CONFIG_PATH=$work/ejabberd.yml EJABBERD_LOG_PATH=$work/ejabberd.log \
     ERL_CRASH_DUMP=$work/crash
