@@ -1,11 +1,11 @@
 //! The command line: what is chosen, what counts, what is written, and the exit codes.
 
-mod support;
+mod cli_support;
 
 use std::process::{Command, Stdio};
 
+use cli_support::{Set, err, exits, out};
 use serde_json::Value;
-use support::{Set, err, exits, out};
 
 const PLAIN: &str = "5.0/pingreq/plain";
 
@@ -89,7 +89,7 @@ fn show_and_explain() {
 #[test]
 fn usage() {
     let set = Set::new();
-    let adapter = support::adapter("none");
+    let adapter = cli_support::adapter("none");
     for arguments in [
         &["vectors"][..],
         &["nothing"],

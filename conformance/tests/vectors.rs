@@ -1,11 +1,11 @@
 //! Mode `vectors` with adapters that do what they must not.
 
-mod support;
+mod cli_support;
 
 use std::time::{Duration, Instant};
 
+use cli_support::{Set, err, exits, out};
 use serde_json::Value;
-use support::{Set, err, exits, out};
 
 /// Of fixed_header, what is not there in 5.0.
 const ONE: &str = "5.0/fixed_header/type-0-flags-0";
@@ -73,7 +73,7 @@ fn a_fault_costs_one_case() {
                 "--filter",
                 "5.0/fixed_header/",
                 "--timeout",
-                "1",
+                "1000",
                 "--json",
                 "run.json",
             ],
@@ -139,7 +139,7 @@ fn it_is_given_up() {
             "--filter",
             "5.0/pingreq",
             "--timeout",
-            "0.3",
+            "300",
             "--restarts",
             "3",
             "--json",
@@ -208,7 +208,7 @@ fn no_adapter_is_unreachable() {
     exits(&output, 3);
     assert!(err(&output).contains("nothing to do"), "{}", err(&output));
     let begun = Instant::now();
-    exits(&set.vectors("hangs", &["--start-timeout", "1"]), 3);
+    exits(&set.vectors("hangs", &["--start-timeout", "1000"]), 3);
     assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
@@ -222,7 +222,7 @@ fn what_is_left_behind_ends() {
         "--adapter",
         "sleep 600; true",
         "--start-timeout",
-        "1",
+        "1000",
     ]);
     exits(&output, 3);
     assert!(begun.elapsed() < Duration::from_secs(30));

@@ -23,12 +23,14 @@ pub(crate) struct Options {
     /// The command of the adapter, run by the shell
     #[arg(long, value_name = "COMMAND")]
     pub(crate) adapter: String,
-    /// How long to wait for each answer, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
-    timeout: Duration,
-    /// How long to wait for the first answer after a start, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
-    start_timeout: Duration,
+    /// How long to wait for each answer
+    #[arg(long, value_name = "MS", default_value_t = 5_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    timeout: u64,
+    /// How long to wait for the first answer after a start
+    #[arg(long, value_name = "MS", default_value_t = 120_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    start_timeout: u64,
     /// Give up when the adapter has died, hung or answered no JSON more often
     #[arg(long, value_name = "TIMES", default_value_t = 100)]
     restarts: u32,
@@ -41,14 +43,6 @@ pub(crate) struct Options {
     /// Hold it to the words, reason codes, statements and offsets of the vectors, where it gives them
     #[arg(skip)]
     pub(crate) strict: bool,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    match Duration::try_from_secs_f64(number) {
-        Ok(time) if !time.is_zero() && number <= 86_400.0 => Ok(time),
-        _ => Err("from above 0 to 86400".into()),
-    }
 }
 
 /// All that there are for this mode, in order.
@@ -220,8 +214,8 @@ pub(crate) fn run(
     let longest = chosen.iter().map(|(_, source)| source.length()).max();
     let mut adapter = Adapter::new(Settings {
         command: options.adapter.clone(),
-        timeout: options.timeout,
-        start_timeout: options.start_timeout,
+        timeout: Duration::from_millis(options.timeout),
+        start_timeout: Duration::from_millis(options.start_timeout),
         restarts: options.restarts,
         window: options.pipeline,
         // A byte of a packet, two digits, is seven characters at most: `"0x00",`.

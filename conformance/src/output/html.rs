@@ -310,7 +310,7 @@ fn matrix(out: &mut String, runs: &[Run<'_>], all: &Statements) {
         let is_bad = tallies.flatten().any(|tally| tally.failed.is_some());
         let _ = write!(
             out,
-            "<tr data-row=\"{}\"><td>{}:{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>",
+            "<tr data-row=\"{}\"><td class=\"id\">{}:{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>",
             if is_bad { "bad" } else { "" },
             safe(&statement.version),
             safe(&statement.id),

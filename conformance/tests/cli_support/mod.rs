@@ -101,6 +101,12 @@ pub(crate) fn adapter(fault: &str) -> String {
         .and_then(Path::parent)
         .expect("a directory");
     let adapter = directory.join("examples/faulty_adapter");
+    assert!(
+        adapter
+            .with_extension(std::env::consts::EXE_EXTENSION)
+            .exists(),
+        "cargo build -p mqtt-conformance --examples"
+    );
     format!("'{}' {fault}", adapter.display())
 }
 
