@@ -7,6 +7,7 @@
 //! [load]: #examples
 //! [no_sockets]: #examples
 //! [concurrent]: #examples
+//! [conformance]: #test-vectors-for-any-language
 //! [routing]: #examples
 //! [vectors]: #test-vectors-for-any-language
 //! [`Broker`]: crate::Broker
