@@ -16,7 +16,7 @@ missed=0
 fresh() {
   rm -rf "$tree/src"
   mkdir -p "$tree"
-  tar -c Cargo.toml Cargo.lock README.md src tests benches/*.rs benches/index examples | tar -x -C "$tree"
+  tar -c Cargo.toml Cargo.lock README.md src tests benches/*.rs benches/index conformance examples | tar -x -C "$tree"
 }
 
 # Replaces a text that is in the file exactly once.
