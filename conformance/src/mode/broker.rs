@@ -59,36 +59,9 @@ pub(crate) struct Options {
     pub(crate) capabilities: Option<PathBuf>,
 }
 
-/// Every trace of a server, with each of its versions.
-fn traces(data: &Data) -> impl Iterator<Item = (&Value, &str)> {
-    let files = data.traces.iter();
-    let traces = files.filter_map(|file| file["traces"].as_array()).flatten();
-    traces
-        .filter(|trace| trace["role"] == "server")
-        .flat_map(|trace| {
-            let versions = trace["versions"].as_array().into_iter().flatten();
-            versions.filter_map(move |version| Some((trace, version.as_str()?)))
-        })
-}
-
 /// All that there are for this mode, in order.
 pub(crate) fn cases(data: &Data) -> Vec<Case> {
-    traces(data)
-        .map(|(trace, version)| {
-            let statements = trace["statements"][version].as_array();
-            let statements = statements.into_iter().flatten();
-            let text = |name: &str| trace[name].as_str().unwrap_or_default().to_owned();
-            Case {
-                id: text("id"),
-                comment: text("comment"),
-                version: version.to_owned(),
-                statements: statements
-                    .filter_map(|one| one.as_str().map(ToOwned::to_owned))
-                    .collect(),
-                role: "server",
-            }
-        })
-        .collect()
+    trace::cases(data, "server")
 }
 
 /// Runs those that are chosen; `done` is told of each outcome as it comes. An error: the target cannot be reached at all.
@@ -117,7 +90,7 @@ pub(crate) fn run(
     if let Some(refusal) = capabilities.is_closed_to_all() {
         return Err(format!("nobody is let in ({refusal})").into());
     }
-    let by_case: HashMap<(&str, &str), &Value> = traces(data)
+    let by_case: HashMap<(&str, &str), &Value> = trace::traces(data, "server")
         .map(|(trace, version)| ((trace["id"].as_str().unwrap_or_default(), version), trace))
         .collect();
     let mut outcomes: Vec<Option<Outcome>> = Vec::new();

@@ -31,36 +31,9 @@ pub(crate) struct Options {
     pub(crate) longest: u32,
 }
 
-/// Every trace of a client, with each of its versions.
-fn traces(data: &Data) -> impl Iterator<Item = (&Value, &str)> {
-    let files = data.traces.iter();
-    let traces = files.filter_map(|file| file["traces"].as_array()).flatten();
-    traces
-        .filter(|trace| trace["role"] == "client")
-        .flat_map(|trace| {
-            let versions = trace["versions"].as_array().into_iter().flatten();
-            versions.filter_map(move |version| Some((trace, version.as_str()?)))
-        })
-}
-
 /// All that there are for this mode, in order.
 pub(crate) fn cases(data: &Data) -> Vec<Case> {
-    traces(data)
-        .map(|(trace, version)| {
-            let statements = trace["statements"][version].as_array();
-            let statements = statements.into_iter().flatten();
-            let text = |name: &str| trace[name].as_str().unwrap_or_default().to_owned();
-            Case {
-                id: text("id"),
-                comment: text("comment"),
-                version: version.to_owned(),
-                statements: statements
-                    .filter_map(|one| one.as_str().map(ToOwned::to_owned))
-                    .collect(),
-                role: "client",
-            }
-        })
-        .collect()
+    trace::cases(data, "client")
 }
 
 struct Job<'c> {
@@ -93,7 +66,7 @@ pub(crate) fn run(
         isolation: Isolation::default(),
         longest: Duration::from_secs(options.longest.into()),
     };
-    let by_case: HashMap<(&str, &str), &Value> = traces(data)
+    let by_case: HashMap<(&str, &str), &Value> = trace::traces(data, "client")
         .map(|(trace, version)| ((trace["id"].as_str().unwrap_or_default(), version), trace))
         .collect();
     let mut outcomes: Vec<Option<Outcome>> = Vec::new();

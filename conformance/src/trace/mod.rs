@@ -2,6 +2,7 @@
 
 mod application;
 mod asked;
+mod cases;
 mod clean;
 mod finish;
 mod isolation;
@@ -14,6 +15,7 @@ mod steps;
 mod support;
 
 pub(crate) use application::Application;
+pub(crate) use cases::{cases, traces};
 pub(crate) use isolation::Isolation;
 pub(crate) use link::Target;
 pub(crate) use plan::{Plan, is_timed, length_within, plan};
