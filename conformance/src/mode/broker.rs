@@ -71,14 +71,15 @@ pub(crate) fn run(
     chosen: &[Case],
     done: &mut dyn FnMut(&Outcome),
 ) -> Result<Vec<Outcome>, Error> {
-    let target = target(options)?;
+    let mut target = target(options)?;
+    let name = name();
+    let mut capabilities = trace::probe(&mut target, &name)?;
     let run = Run {
-        name: name(),
+        name,
         target: &target,
         longest: Duration::from_secs(options.longest.into()),
         number: AtomicUsize::new(0),
     };
-    let mut capabilities = trace::probe(&target, &run.name)?;
     if let Some(path) = &options.capabilities {
         let text = fs::read_to_string(path);
         let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
@@ -265,5 +266,6 @@ fn target(options: &Options) -> Result<Target, Error> {
         user: options.user.clone(),
         password: options.password.clone(),
         timeout: Duration::from_millis(options.timeout),
+        keep_alive: 0,
     })
 }

@@ -62,6 +62,7 @@ pub(crate) fn run(
             user: None,
             password: None,
             timeout: Duration::from_millis(options.timeout),
+            keep_alive: 0,
         },
         isolation: Isolation::default(),
         longest: Duration::from_secs(options.longest.into()),

@@ -69,7 +69,8 @@ pub(super) fn connect(target: &Target, version: &str, id: &str) -> Option<Wire> 
 }
 
 pub(super) fn hello(target: &Target, id: &str, properties: Value) -> Value {
-    let mut connect = json!({"type": "CONNECT", "client_id": id, "properties": properties});
+    let mut connect = json!({"type": "CONNECT", "client_id": id,
+        "keep_alive": target.keep_alive, "properties": properties});
     if let Some(user) = &target.user {
         connect["user_name"] = user.as_str().into();
     }

@@ -30,6 +30,8 @@ pub(crate) struct Target {
     pub(crate) password: Option<String>,
     /// For whatever has no time of its own.
     pub(crate) timeout: Duration,
+    /// In a CONNECT that is not about it, in seconds: 0, if the server takes that.
+    pub(crate) keep_alive: u64,
 }
 
 impl Target {

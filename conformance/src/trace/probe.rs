@@ -10,6 +10,8 @@ use super::link::{Read1, Target, Wire};
 use super::support::traces::bytes::encode;
 
 const VERSIONS: [&str; 3] = ["5.0", "3.1.1", "3.1"];
+/// Seconds, for a server that wants some: more than any case is silent for.
+const KEEP_ALIVE: u64 = 120;
 /// What a trace can need; the file of capabilities has these and `given`.
 const NEEDS: [&str; 18] = [
     "assigned_client_id",
@@ -127,51 +129,20 @@ impl Capabilities {
 }
 
 /// Asks. An error: no network connection.
-pub(crate) fn probe(target: &Target, run: &str) -> Result<Capabilities, String> {
+pub(crate) fn probe(target: &mut Target, run: &str) -> Result<Capabilities, String> {
     let mut found = Capabilities::default();
-    let mut served = Vec::new();
-    let mut refusals = Vec::new();
-    for (index, version) in VERSIONS.into_iter().enumerate() {
-        let id = format!("{run}v{index}");
-        let wire = target.open();
-        let mut wire = wire.map_err(|error| format!("cannot connect: {error}"))?;
-        let asked = json!({"session_expiry_interval": u32::MAX});
-        send(
-            &mut wire,
-            version,
-            &hello(target, &id, asked),
-            target.timeout,
-        );
-        let reason = match next(&mut wire, version, target.timeout) {
-            Ok(packet) if packet["type"] == "CONNACK" && packet["reason"] == "0x00" => {
-                served.push(version);
-                if version == "5.0" {
-                    found.connack = packet["properties"]
-                        .as_object()
-                        .cloned()
-                        .unwrap_or_default();
-                }
-                let end = json!({"type": "DISCONNECT", "reason": "0x00",
-                    "properties": {"session_expiry_interval": 0}});
-                send(&mut wire, version, &end, target.timeout);
-                continue;
-            }
-            Ok(packet) => {
-                let reason = packet["reason"].as_str().unwrap_or_default();
-                // Not authorized, or a wrong password: all versions are alike.
-                if matches!(reason, "0x04" | "0x05" | "0x86" | "0x87") {
-                    refusals.push(format!("{version}: CONNACK {reason}"));
-                }
-                format!("{} {reason}", packet["type"].as_str().unwrap_or_default())
-            }
-            Err(error) => error,
-        };
-        found
-            .unserved
-            .insert(version, format!("{version} is not served: {reason}"));
+    let mut served = found.look_at_versions(target, run)?;
+    if served.is_empty() && found.refusal.is_none() {
+        // Some servers want a Keep Alive.
+        let mut other = Capabilities::default();
+        target.keep_alive = KEEP_ALIVE;
+        served = other.look_at_versions(target, run)?;
+        match served.is_empty() {
+            true => target.keep_alive = 0,
+            false => found = other,
+        }
     }
     if served.is_empty() {
-        found.refusal = refusals.into_iter().next();
         // Each case sees for itself.
         found.unserved.clear();
         return Ok(found);
@@ -185,6 +156,51 @@ pub(crate) fn probe(target: &Target, run: &str) -> Result<Capabilities, String> 
 }
 
 impl Capabilities {
+    fn look_at_versions(
+        &mut self,
+        target: &Target,
+        run: &str,
+    ) -> Result<Vec<&'static str>, String> {
+        let mut served = Vec::new();
+        for (index, version) in VERSIONS.into_iter().enumerate() {
+            let id = format!("{run}v{index}");
+            let wire = target.open();
+            let mut wire = wire.map_err(|error| format!("cannot connect: {error}"))?;
+            let asked = json!({"session_expiry_interval": u32::MAX});
+            let connect = hello(target, &id, asked);
+            send(&mut wire, version, &connect, target.timeout);
+            let reason = match next(&mut wire, version, target.timeout) {
+                Ok(packet) if packet["type"] == "CONNACK" && packet["reason"] == "0x00" => {
+                    served.push(version);
+                    if version == "5.0" {
+                        let properties = packet["properties"].as_object();
+                        self.connack = properties.cloned().unwrap_or_default();
+                    }
+                    let end = json!({"type": "DISCONNECT", "reason": "0x00",
+                        "properties": {"session_expiry_interval": 0}});
+                    send(&mut wire, version, &end, target.timeout);
+                    continue;
+                }
+                Ok(packet) => {
+                    let reason = packet["reason"].as_str().unwrap_or_default();
+                    // Not authorized, or a wrong password: all versions are alike.
+                    if matches!(reason, "0x04" | "0x05" | "0x86" | "0x87") {
+                        let refusal = format!("{version}: CONNACK {reason}");
+                        self.refusal.get_or_insert(refusal);
+                    }
+                    format!("{} {reason}", packet["type"].as_str().unwrap_or_default())
+                }
+                Err(error) => error,
+            };
+            let text = format!("{version} is not served: {reason}");
+            self.unserved.insert(version, text);
+        }
+        if !served.is_empty() {
+            self.refusal = None;
+        }
+        Ok(served)
+    }
+
     fn look_at_connack(&mut self) {
         let none = |name: &str| self.connack.get(name).is_some_and(|value| *value == 0);
         let mut absent = Vec::new();
@@ -250,14 +266,15 @@ impl Capabilities {
         }
     }
 
-    /// Whether a message comes back to the client that has subscribed to it.
+    /// Whether a message comes back to the client that has subscribed to it, and with which QoS it may at most.
     fn look_at_routing(&mut self, target: &Target, version: &str, run: &str) {
         let topic = format!("{run}/probe");
-        let route = || -> Result<(), String> {
+        let route = || -> Result<Value, String> {
+            let mut granted = Value::Null;
             let mut wire = target.open().map_err(|error| error.to_string())?;
             let id = format!("{run}probe");
             let subscribe = json!({"type": "SUBSCRIBE", "packet_id": 1,
-                "subscriptions": [{"filter": topic, "qos": 0}]});
+                "subscriptions": [{"filter": topic, "qos": 2}]});
             let publish = json!({"type": "PUBLISH", "topic": topic, "payload": "01"});
             for (packet, answer) in [
                 (hello(target, &id, json!({})), "CONNACK"),
@@ -269,6 +286,9 @@ impl Capabilities {
                 if seen["type"] != answer {
                     return Err(format!("{} instead of {answer}", seen["type"]));
                 }
+                if answer == "SUBACK" {
+                    granted = seen["reasons"][0].clone();
+                }
             }
             send(
                 &mut wire,
@@ -276,11 +296,18 @@ impl Capabilities {
                 &json!({"type": "DISCONNECT"}),
                 target.timeout,
             );
-            Ok(())
+            Ok(granted)
         };
-        if let Err(error) = route() {
-            let text = format!("a message did not come back ({error})");
-            self.absent.insert("broker_routing".into(), text);
+        match route() {
+            Ok(granted) if granted == "0x02" => {}
+            Ok(granted) => {
+                let text = format!("SUBACK grants {granted} where QoS 2 is asked for");
+                self.absent.entry("qos2".into()).or_insert(text);
+            }
+            Err(error) => {
+                let text = format!("a message did not come back ({error})");
+                self.absent.insert("broker_routing".into(), text);
+            }
         }
     }
 }

@@ -145,6 +145,61 @@ impl Link {
             in_flight: BTreeSet::new(),
         }
     }
+
+    /// Where the packet is that is for one of these patterns.
+    pub(super) fn place(&self, patterns: &[Value]) -> Place {
+        let packets = self.packets.iter().map(|(_, packet)| packet);
+        place(packets, patterns, self.closed.is_some())
+    }
+
+    /// What there is instead of what was to come.
+    pub(super) fn seen(&self) -> String {
+        match self.packets.front() {
+            Some((_, packet)) => shown(packet),
+            None if self.closed.is_some() => "closed".into(),
+            None => NOTHING.into(),
+        }
+    }
+}
+
+/// Where a packet is that is waited for.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) enum Place {
+    At(usize),
+    NotYet,
+    /// What has come forbids it.
+    Never,
+}
+
+/// Where the first packet is that is of the kind of one of these patterns. The standards order packets of one kind, and not an
+/// acknowledgement and a message, so packets of other kinds may come first. CONNACK, AUTH and DISCONNECT stand where they are.
+pub(super) fn place<'p>(
+    packets: impl Iterator<Item = &'p Value>,
+    patterns: &[Value],
+    is_closed: bool,
+) -> Place {
+    let is_of = |packet: &Value| patterns.iter().any(|one| one["type"] == packet["type"]);
+    let all_are_fixed = patterns.iter().all(|one| is_fixed(&one["type"]));
+    for (place, packet) in packets.enumerate() {
+        if is_of(packet) && (place == 0 || !is_fixed(&packet["type"])) {
+            return Place::At(place);
+        }
+        if is_fixed(&packet["type"]) || all_are_fixed {
+            return Place::Never;
+        }
+    }
+    match is_closed {
+        true => Place::Never,
+        false => Place::NotYet,
+    }
+}
+
+/// Whether what comes before and behind such a packet does so for good.
+fn is_fixed(kind: &Value) -> bool {
+    matches!(
+        kind.as_str(),
+        None | Some("CONNECT" | "CONNACK" | "AUTH" | "DISCONNECT")
+    )
 }
 
 pub(super) struct Run<'t> {

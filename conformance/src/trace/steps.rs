@@ -7,7 +7,7 @@ use sansio_mqtt::{Packet, Role};
 use serde_json::{Value, json};
 
 use super::list;
-use super::run::{Link, NOTHING, Run, Stop, failed, shown};
+use super::run::{Link, Place, Run, Stop, failed, place, shown};
 use super::support::json::{packet, receiver, unhex};
 use super::support::traces::bytes::{encode, for_version};
 use super::support::traces::pattern::{Captured, filled, fit};
@@ -131,6 +131,9 @@ impl Run<'_> {
         let mut sent = filled(&sent, &self.captured);
         if sent["type"] == "CONNECT" {
             let target = self.setting.target;
+            if sent["keep_alive"].is_null() {
+                sent["keep_alive"] = target.keep_alive.into();
+            }
             if let Some(user) = &target.user {
                 sent["user_name"] = user.as_str().into();
             }
@@ -272,22 +275,38 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The next packet, without taking it.
-    fn front(&mut self, step: &Value, end: Instant, expected: &Value) -> Result<Value, Stop> {
-        self.news(end)?;
+    /// Waits for a packet of the kind of one of these patterns, and for nothing once another one can only be wrong. Its place.
+    fn front(
+        &mut self,
+        step: &Value,
+        end: Instant,
+        patterns: &[Value],
+    ) -> Result<(usize, Value), Stop> {
+        self.link()?;
+        self.wait(end, |run| {
+            run.link()
+                .is_ok_and(|link| link.place(patterns) != Place::NotYet)
+        })?;
         let link = self.link()?;
-        let Some((at, packet)) = link.packets.front().cloned() else {
-            let is_closed = link.closed.is_some();
-            let seen = if is_closed { "closed" } else { NOTHING };
-            return Err(failed(shown(expected), seen));
+        let found = match link.place(patterns) {
+            Place::At(place) => link.packets.get(place).map(|one| (place, one.clone())),
+            Place::NotYet | Place::Never => None,
+        };
+        let Some((place, (at, packet))) = found else {
+            let seen = link.seen();
+            let expected = match patterns {
+                [one] => shown(one),
+                _ => shown(&Value::from(patterns)),
+            };
+            return Err(failed(expected, seen));
         };
         self.in_time(step, at)?;
-        Ok(packet)
+        Ok((place, packet))
     }
 
     fn expect(&mut self, step: &Value, end: Instant, pattern: &Value) -> Result<(), Stop> {
         let mut pattern = self.pattern(pattern);
-        let packet = self.front(step, end, &pattern)?;
+        let (place, packet) = self.front(step, end, std::slice::from_ref(&pattern))?;
         // To a version that it does not know a server may answer as 3.1.1 does.
         if pattern["reason"] == "0x84" && packet["type"] == "CONNACK" && packet["reason"] == "0x01"
         {
@@ -298,7 +317,7 @@ impl Run<'_> {
             let seen = format!("{}: {error}", shown(&packet));
             failed(shown(&pattern), seen)
         })?;
-        self.link_mut()?.packets.pop_front();
+        self.link_mut()?.packets.remove(place);
         self.judge_reason(&pattern, &packet);
         Ok(())
     }
@@ -318,14 +337,13 @@ impl Run<'_> {
         let mut left: Vec<Value> = patterns.iter().map(|one| self.pattern(one)).collect();
         let end = self.within(step);
         while !left.is_empty() {
-            let expected = Value::from(left.clone());
-            let packet = self.front(step, end, &expected)?;
+            let (place, packet) = self.front(step, end, &left)?;
             let Some((index, captured)) = first_fit(&left, &packet, &self.captured) else {
-                return Err(failed(shown(&expected), shown(&packet)));
+                return Err(failed(shown(&Value::from(left)), shown(&packet)));
             };
             self.captured = captured;
             let pattern = left.remove(index);
-            self.link_mut()?.packets.pop_front();
+            self.link_mut()?.packets.remove(place);
             self.judge_reason(&pattern, &packet);
         }
         Ok(())
@@ -375,18 +393,13 @@ impl Run<'_> {
         let Some(link) = self.links.get(name) else {
             return Fits::No;
         };
-        let front = link.packets.front().map(|(_, packet)| packet);
-        let nothing = match link.closed {
-            Some(_) => Fits::No,
-            None => Fits::NotYet,
-        };
         let fits = |pattern: &Value, packet: &Value| {
             let pattern = for_version(&link.version, pattern);
             fit(&pattern, packet, &self.captured).is_ok()
         };
         if step["expect"] == "close" {
-            return match front {
-                Some(packet) if step["told"].is_object() && fits(&step["told"], packet) => {
+            return match link.packets.front() {
+                Some((_, packet)) if step["told"].is_object() && fits(&step["told"], packet) => {
                     Fits::Yes
                 }
                 Some(_) => Fits::No,
@@ -394,35 +407,33 @@ impl Run<'_> {
                 None => Fits::NotYet,
             };
         }
-        if step["expect"].is_object() {
-            return match front {
-                Some(packet) if fits(&step["expect"], packet) => Fits::Yes,
-                Some(_) => Fits::No,
-                None => nothing,
-            };
-        }
-        let patterns = list(&step["expect_all"]);
+        let patterns = match &step["expect"] {
+            one @ Value::Object(_) => std::slice::from_ref(one),
+            _ => list(&step["expect_all"]),
+        };
         let mut left: Vec<Value> = patterns
             .iter()
             .map(|pattern| for_version(&link.version, pattern))
             .collect();
+        let is_closed = link.closed.is_some();
+        let mut rest: Vec<_> = link.packets.iter().map(|(_, packet)| packet).collect();
         let mut captured = self.captured.clone();
-        for (_, packet) in &link.packets {
-            if left.is_empty() {
-                break;
+        while !left.is_empty() {
+            match place(rest.iter().copied(), &left, is_closed) {
+                Place::At(place) => {
+                    let packet = rest.remove(place);
+                    let Some((index, now)) = first_fit(&left, packet, &captured) else {
+                        return Fits::No;
+                    };
+                    captured = now;
+                    left.remove(index);
+                }
+                Place::Never => return Fits::No,
+                Place::NotYet if left.len() < patterns.len() => return Fits::Partly,
+                Place::NotYet => return Fits::NotYet,
             }
-            let Some((index, now)) = first_fit(&left, packet, &captured) else {
-                return Fits::No;
-            };
-            captured = now;
-            left.remove(index);
         }
-        match front {
-            Some(_) if left.is_empty() => Fits::Yes,
-            Some(_) if link.closed.is_some() => Fits::No,
-            Some(_) => Fits::Partly,
-            None => nothing,
-        }
+        Fits::Yes
     }
 
     /// The first alternative whose first step fits is the one. One of which a part has come is given the time for the rest.
@@ -472,12 +483,7 @@ impl Run<'_> {
         let found = found.or_else(|| decide(self, true)).flatten();
         let found = found.or_else(|| firsts.iter().position(is_quiet));
         let Some(index) = found else {
-            let link = self.link()?;
-            let seen = match link.packets.front() {
-                Some((_, packet)) => shown(packet),
-                None if link.closed.is_some() => "closed".into(),
-                None => NOTHING.into(),
-            };
+            let seen = self.link()?.seen();
             let expected: Vec<_> = firsts.iter().map(shown).collect();
             return Err(failed(expected.join(" or "), seen));
         };
