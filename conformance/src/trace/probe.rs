@@ -13,7 +13,7 @@ const VERSIONS: [&str; 3] = ["5.0", "3.1.1", "3.1"];
 /// Seconds, for a server that wants some: more than any case is silent for.
 const KEEP_ALIVE: u64 = 120;
 /// What a trace can need; the file of capabilities has these and `given`.
-const NEEDS: [&str; 18] = [
+const NEEDS: [&str; 19] = [
     "assigned_client_id",
     "authentication",
     "broker_routing",
@@ -25,6 +25,7 @@ const NEEDS: [&str; 18] = [
     "retain",
     "serves_3.1",
     "session_persistence",
+    "several_in_flight",
     "several_versions",
     "shared_subscriptions",
     "subscription_identifiers",
@@ -266,49 +267,78 @@ impl Capabilities {
         }
     }
 
-    /// Whether a message comes back to the client that has subscribed to it, and with which QoS it may at most.
+    /// Whether a message comes back to the client that has subscribed to it, with which QoS it may at most, and whether the next
+    /// one comes before the acknowledgement of the first.
     fn look_at_routing(&mut self, target: &Target, version: &str, run: &str) {
-        let topic = format!("{run}/probe");
-        let route = || -> Result<Value, String> {
-            let mut granted = Value::Null;
-            let mut wire = target.open().map_err(|error| error.to_string())?;
-            let id = format!("{run}probe");
-            let subscribe = json!({"type": "SUBSCRIBE", "packet_id": 1,
-                "subscriptions": [{"filter": topic, "qos": 2}]});
-            let publish = json!({"type": "PUBLISH", "topic": topic, "payload": "01"});
-            for (packet, answer) in [
-                (hello(target, &id, json!({})), "CONNACK"),
-                (subscribe, "SUBACK"),
-                (publish, "PUBLISH"),
-            ] {
-                send(&mut wire, version, &packet, target.timeout);
-                let seen = next(&mut wire, version, target.timeout)?;
-                if seen["type"] != answer {
-                    return Err(format!("{} instead of {answer}", seen["type"]));
+        match route(target, version, run) {
+            Ok(Routing { granted, several }) => {
+                if granted != "0x02" {
+                    let text = format!("SUBACK grants {granted} where QoS 2 is asked for");
+                    self.absent.entry("qos2".into()).or_insert(text);
                 }
-                if answer == "SUBACK" {
-                    granted = seen["reasons"][0].clone();
+                if !several {
+                    let text = "no second message comes before PUBACK for the first";
+                    self.absent.insert("several_in_flight".into(), text.into());
                 }
-            }
-            send(
-                &mut wire,
-                version,
-                &json!({"type": "DISCONNECT"}),
-                target.timeout,
-            );
-            Ok(granted)
-        };
-        match route() {
-            Ok(granted) if granted == "0x02" => {}
-            Ok(granted) => {
-                let text = format!("SUBACK grants {granted} where QoS 2 is asked for");
-                self.absent.entry("qos2".into()).or_insert(text);
             }
             Err(error) => {
                 let text = format!("a message did not come back ({error})");
                 self.absent.insert("broker_routing".into(), text);
             }
         }
+    }
+}
+
+/// What a server makes of two messages of QoS 1 to the client that sends them.
+struct Routing {
+    granted: Value,
+    several: bool,
+}
+
+fn route(target: &Target, version: &str, run: &str) -> Result<Routing, String> {
+    let topic = format!("{run}/probe");
+    let time = target.timeout;
+    let mut wire = target.open().map_err(|error| error.to_string())?;
+    let connect = hello(target, &format!("{run}probe"), json!({}));
+    send(&mut wire, version, &connect, time);
+    expected(next(&mut wire, version, time)?, "CONNACK")?;
+    let subscribe = json!({"type": "SUBSCRIBE", "packet_id": 1,
+        "subscriptions": [{"filter": topic, "qos": 2}]});
+    send(&mut wire, version, &subscribe, time);
+    let suback = expected(next(&mut wire, version, time)?, "SUBACK")?;
+    let mut messages = Vec::new();
+    for id in 1..=2 {
+        let publish = json!({"type": "PUBLISH", "qos": 1, "packet_id": id, "topic": topic,
+            "payload": "01"});
+        send(&mut wire, version, &publish, time);
+    }
+    // Four packets come, or three, or two.
+    let mut last = Ok(());
+    for _ in 0..4 {
+        match next(&mut wire, version, time) {
+            Ok(packet) if packet["type"] == "PUBLISH" => messages.push(packet),
+            Ok(_) => {}
+            Err(error) => {
+                last = Err(error);
+                break;
+            }
+        }
+    }
+    if messages.is_empty() {
+        last?;
+        return Err("something else came".into());
+    }
+    send(&mut wire, version, &json!({"type": "DISCONNECT"}), time);
+    let granted = suback["reasons"][0].clone();
+    // A subscription of QoS 0 holds nothing up.
+    let several = messages.len() > 1 || granted == "0x00";
+    Ok(Routing { granted, several })
+}
+
+fn expected(packet: Value, kind: &str) -> Result<Value, String> {
+    match packet["type"] == kind {
+        true => Ok(packet),
+        false => Err(format!("{} instead of {kind}", packet["type"])),
     }
 }
 
