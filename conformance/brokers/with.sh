@@ -69,7 +69,8 @@ free_port() {
     die "no free port"
 }
 run() { # the broker, in the background
-    "$@" >"$work/log" 2>&1 </dev/null &
+    broker=("$@")
+    "$@" >>"$work/log" 2>&1 </dev/null &
     pids=($! "${pids[@]}")
 }
 
@@ -84,13 +85,36 @@ credentials=()
 
 protocol=mqttv311
 [[ $name != rumqttd ]] || protocol=mqttv5
-for attempt in {1..120}; do
-    kill -0 "${pids[0]}" 2>/dev/null || die "$name has ended: $(tail -n 5 "$work/log")"
-    ! timeout 2 mosquitto_pub -V $protocol -h "$HOST" -p "$PORT" "${credentials[@]}" -i ready -q 1 -t ready -m ready 2>/dev/null || break
-    ((attempt < 120)) || die "$name does not answer: $(tail -n 5 "$work/log")"
-    sleep 0.5
-done
+answers() {
+    timeout "$1" mosquitto_pub -V $protocol -h "$HOST" -p "$PORT" "${credentials[@]}" -i ready -q 1 -t ready -m ready 2>/dev/null
+}
+await() {
+    local attempt
+    for attempt in {1..120}; do
+        kill -0 "${pids[0]}" 2>/dev/null || die "$name has ended: $(tail -n 5 "$work/log")"
+        ! answers 2 || return 0
+        sleep 0.5
+    done
+    die "$name does not answer: $(tail -n 5 "$work/log")"
+}
+await
 # In the background, so that a signal does not wait for it.
 "$@" <&0 &
-pids=($! "${pids[@]}")
-wait $!
+command=$!
+pids+=($command)
+# One that some case brings down is started anew, so that the others can be tried.
+case $name in
+aedes | amqtt | rumqttd | rumqttd-311)
+    while sleep 1 && kill -0 $command 2>/dev/null; do
+        if ! answers 5 && ! answers 5 && kill -0 $command 2>/dev/null; then
+            echo "with.sh: $name does not answer any more and is started anew" >&2
+            kill -KILL "${pids[0]}" 2>/dev/null
+            wait "${pids[0]}" 2>/dev/null
+            pids=("${pids[@]:1}")
+            run "${broker[@]}"
+            await
+        fi
+    done
+    ;;
+esac
+wait $command

@@ -14,7 +14,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::data::Data;
-use crate::trace::{self, Isolation, Plan, Setting, Target};
+use crate::trace::{self, Doubts, Isolation, Plan, Setting, Target};
 use crate::verdict::{Case, Outcome, Verdict};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -127,12 +127,10 @@ pub(crate) fn run(
     // The longest first, so that the others are done beside them.
     jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.length));
     let (alone, together): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.plan.is_alone());
-    let mut again = Vec::new();
+    let mut doubts = Doubts::new();
     let one = |job: &&Job<'_>| run.one(job);
     trace::pool(&together, options.jobs.into(), one, |job, outcome| {
-        if job.is_doubtful(&outcome) {
-            again.push(*job);
-        } else {
+        if let Some(outcome) = doubts.consider(*job, job.plan.is_timed, outcome) {
             outcomes[job.index] = finish(outcome);
         }
     });
@@ -149,14 +147,18 @@ pub(crate) fn run(
                 took: Duration::ZERO,
             },
         };
-        if job.is_doubtful(&outcome) {
-            again.push(job);
-        } else {
+        if let Some(outcome) = doubts.consider(job, job.plan.is_timed, outcome) {
             outcomes[job.index] = finish(outcome);
         }
     }
-    for job in again {
-        outcomes[job.index] = finish(run.one(job));
+    let (again, done) = doubts.decide();
+    for (job, outcome) in done {
+        outcomes[job.index] = finish(outcome);
+    }
+    let mut is_gone = false;
+    for (job, first) in again {
+        is_gone = is_gone || !trace::is_back(&target, &job.case.version, &run.name);
+        outcomes[job.index] = finish(if is_gone { first } else { run.one(job) });
     }
     Ok(outcomes.into_iter().flatten().collect())
 }
@@ -166,17 +168,6 @@ struct Job<'c> {
     case: &'c Case,
     trace: &'c Value,
     plan: Plan,
-}
-
-impl Job<'_> {
-    /// Where time decides, a failure beside other cases says little: it is tried once more, alone.
-    fn is_doubtful(&self, outcome: &Outcome) -> bool {
-        let failure = match &outcome.verdict {
-            Verdict::Fail(failure) => failure,
-            _ => return false,
-        };
-        self.plan.is_timed && !failure.is_dead
-    }
 }
 
 struct Run<'r> {

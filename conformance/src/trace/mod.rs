@@ -4,6 +4,7 @@ mod application;
 mod asked;
 mod cases;
 mod clean;
+mod doubt;
 mod finish;
 mod isolation;
 mod link;
@@ -16,6 +17,7 @@ mod support;
 
 pub(crate) use application::Application;
 pub(crate) use cases::{cases, traces};
+pub(crate) use doubt::{Doubts, is_back};
 pub(crate) use isolation::Isolation;
 pub(crate) use link::Target;
 pub(crate) use plan::{Plan, is_timed, length_within, plan};

@@ -342,6 +342,18 @@ fn expected(packet: Value, kind: &str) -> Result<Value, String> {
     }
 }
 
+/// Whether a CONNECT has an answer.
+pub(super) fn answer(target: &Target, version: &str, id: &str, properties: Value) -> bool {
+    let Ok(mut wire) = target.open() else {
+        return false;
+    };
+    let time = target.timeout;
+    send(&mut wire, version, &hello(target, id, properties), time);
+    let is_answer = next(&mut wire, version, time).is_ok();
+    send(&mut wire, version, &json!({"type": "DISCONNECT"}), time);
+    is_answer
+}
+
 /// Whether anything comes to a client that subscribes to everything: then others use this server.
 pub(crate) fn is_shared(target: &Target, version: &str, run: &str) -> bool {
     let Ok(mut wire) = target.open() else {

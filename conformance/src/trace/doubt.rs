@@ -1,0 +1,85 @@
+//! What is to be done again, alone: where time decides, and where another case may have brought the target down.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::link::Target;
+use super::probe::answer;
+use crate::verdict::{Outcome, Verdict};
+
+/// For a target that is down to be up again. Whoever supervises it needs some seconds.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Outcomes that wait for a decision.
+pub(crate) struct Doubts<'j, J> {
+    /// Where time decides, a failure beside other cases says little.
+    again: Vec<(&'j J, Outcome)>,
+    /// Failures, with their end: they count unless the target went down meanwhile.
+    failed: Vec<(&'j J, Outcome, Instant)>,
+    /// When the target was found dead, from and until.
+    deaths: Vec<(Instant, Instant)>,
+}
+
+impl<'j, J> Doubts<'j, J> {
+    pub(crate) fn new() -> Self {
+        Self {
+            again: Vec::new(),
+            failed: Vec::new(),
+            deaths: Vec::new(),
+        }
+    }
+
+    /// Gives the outcome back if nothing of it is in doubt.
+    pub(crate) fn consider(
+        &mut self,
+        job: &'j J,
+        is_timed: bool,
+        outcome: Outcome,
+    ) -> Option<Outcome> {
+        let Verdict::Fail(failure) = &outcome.verdict else {
+            return Some(outcome);
+        };
+        let now = Instant::now();
+        if failure.is_dead {
+            let begin = now.checked_sub(outcome.took).unwrap_or(now);
+            self.deaths.push((begin, now + PATIENCE));
+        }
+        if failure.is_dead || is_timed {
+            self.again.push((job, outcome));
+        } else {
+            self.failed.push((job, outcome, now));
+        }
+        None
+    }
+
+    /// What is to be done again, each with what it was, and what stays as it is.
+    pub(crate) fn decide(self) -> (Vec<(&'j J, Outcome)>, Vec<(&'j J, Outcome)>) {
+        let mut again = self.again;
+        let mut final_ = Vec::new();
+        for (job, outcome, end) in self.failed {
+            let begin = end.checked_sub(outcome.took).unwrap_or(end);
+            let mut deaths = self.deaths.iter();
+            match deaths.any(|(from, until)| begin <= *until && end >= *from) {
+                true => again.push((job, outcome)),
+                false => final_.push((job, outcome)),
+            }
+        }
+        (again, final_)
+    }
+}
+
+/// Waits until the target answers a CONNECT, if it does so in time.
+pub(crate) fn is_back(target: &Target, version: &str, run: &str) -> bool {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if answer(target, version, &format!("{run}back"), json!({})) {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
