@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::coverage::Shown;
 use crate::run::Standing;
 use crate::statements::{self, Statement, Statements};
 
@@ -340,19 +341,20 @@ fn matrix(out: &mut String, runs: &[Run<'_>], all: &Statements) {
     out.push_str("</tbody></table>\n");
 }
 
+/// Of what the mode puts the cases to.
+fn role(mode: &str) -> &'static str {
+    match mode {
+        "broker" => "server",
+        "client" => "client",
+        _ => "codec",
+    }
+}
+
 fn why_none(statement: &Statement, mode: &str) -> String {
-    if let Some((kind, text)) = &statement.why_none {
-        return format!("{kind}: {text}");
+    match statement.shown(role(mode)) {
+        Shown::Cases(_) => "no case in this run".into(),
+        other => other.why(),
     }
-    let is_codec = mode == "vectors";
-    match (statement.has_vectors, statement.has_traces) {
-        (true, _) if is_codec => "no case in this run",
-        (_, true) if is_codec => "of a server or a client: not for a codec",
-        (_, true) => "no case in this run",
-        (true, _) => "of bytes: in mode vectors",
-        (false, false) => "shown by tests of the crate alone",
-    }
-    .into()
 }
 
 fn failures(out: &mut String, runs: &[Run<'_>], all: &Statements) {
