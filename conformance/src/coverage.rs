@@ -107,7 +107,10 @@ fn refused(data: &Data) -> HashSet<Key<'_>> {
 
 /// The versions in which packets of each role are seen at all.
 fn spoken<'a>(data: &'a Data, cases: &'a [Case]) -> HashSet<(&'a str, &'a str)> {
-    let mut spoken: HashSet<_> = cases.iter().map(|case| (case.role, &case.version[..])).collect();
+    let mut spoken: HashSet<_> = cases
+        .iter()
+        .map(|case| (case.role, &case.version[..]))
+        .collect();
     for trace in data.traces.iter().flat_map(|file| list(&file["traces"])) {
         let steps = list(&trace["steps"]).iter();
         let versions = steps.filter_map(|step| step["version"].as_str());
@@ -123,7 +126,8 @@ fn is_watched(statement: &Statement, role: &str, refused: &HashSet<Key<'_>>) -> 
         "client" => "c2s",
         _ => return false,
     };
-    let is_refused = |direction| refused.contains(&(&statement.version[..], &statement.id[..], direction));
+    let is_refused =
+        |direction| refused.contains(&(&statement.version[..], &statement.id[..], direction));
     let is_of_bytes = matches!(&statement.layer[..], "codec" | "topic");
     is_of_bytes
         && match &statement.actor[..] {
@@ -138,7 +142,10 @@ fn reason(statement: &Statement, role: &str, reasons: &Value) -> Option<Reason> 
     let actor = &statement.actor[..];
     match (role, actor) {
         ("server", "client") | ("client", "server") => {
-            return Some(Reason::new("other side", format!("binds the {actor} alone")));
+            return Some(Reason::new(
+                "other side",
+                format!("binds the {actor} alone"),
+            ));
         }
         _ => {}
     }

@@ -173,10 +173,8 @@ fn command(arguments: Arguments) -> Result<u8, Box<dyn std::error::Error + Send 
         }
         Command::Show { id, json } => show::show(&data, &all, &id, json)
             .ok_or_else(|| format!("there is no vector and no trace {id}"))?,
-        Command::Explain { statement, spec } => {
-            show::explain(&all, &statement, spec.as_deref())
-                .ok_or_else(|| format!("there is no statement {statement}"))?
-        }
+        Command::Explain { statement, spec } => show::explain(&all, &statement, spec.as_deref())
+            .ok_or_else(|| format!("there is no statement {statement}"))?,
         Command::Statements {
             role,
             spec,

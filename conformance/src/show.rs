@@ -216,7 +216,8 @@ fn explained(statement: &Statement, cases: &[Case]) -> String {
                 continue;
             }
         };
-        let _ = writeln!(out, "{} cases for a {role}:", numbers.len());
+        let cases_of = if numbers.len() == 1 { "case" } else { "cases" };
+        let _ = writeln!(out, "{} {cases_of} for a {role}:", numbers.len());
         let shown = numbers.iter().take(CASES);
         for case in shown.filter_map(|number| cases.get(*number)) {
             let _ = writeln!(out, "  {}  {}", case.id, spell::cut(&case.comment, 200));

@@ -136,7 +136,9 @@ impl<'a> Table<'a> {
                     value[role] = match statement.shown(role) {
                         Shown::Cases(numbers) => json!({"cases": self.ids(numbers, usize::MAX)}),
                         Shown::Watched => json!({"watched": true}),
-                        Shown::Reason(reason) => json!({"reason": {"kind": reason.kind, "text": reason.text}}),
+                        Shown::Reason(reason) => {
+                            json!({"reason": {"kind": reason.kind, "text": reason.text}})
+                        }
                         Shown::Gap => json!({}),
                     };
                 }
@@ -190,8 +192,15 @@ impl<'a> Table<'a> {
         match statement.shown(role) {
             Shown::Cases(numbers) => {
                 let ids = self.ids(numbers, IN_TABLE);
-                let ids: Vec<_> = ids.iter().map(|id| id.trim_start_matches("traces/")).collect();
-                let dots = if numbers.len() > ids.len() { " …" } else { "" };
+                let ids: Vec<_> = ids
+                    .iter()
+                    .map(|id| id.trim_start_matches("traces/"))
+                    .collect();
+                let dots = if numbers.len() > ids.len() {
+                    " …"
+                } else {
+                    ""
+                };
                 format!("{}: {}{dots}", numbers.len(), ids.join(" "))
             }
             Shown::Watched => "watched".into(),
