@@ -56,6 +56,7 @@ pub(crate) struct Statements {
     all: Vec<Statement>,
     by_id: HashMap<(String, String), usize>,
     cases: Vec<Case>,
+    by_case: HashMap<(String, String, &'static str), usize>,
 }
 
 impl Statements {
@@ -92,7 +93,22 @@ impl Statements {
         ]
         .concat();
         coverage::fill(&mut all, data, &cases);
-        Self { all, by_id, cases }
+        let numbers = cases.iter().enumerate();
+        let by_case = numbers
+            .map(|(number, case)| ((case.id.clone(), case.version.clone(), case.role), number))
+            .collect();
+        Self {
+            all,
+            by_id,
+            cases,
+            by_case,
+        }
+    }
+
+    /// The case of this identifier, version and side under test.
+    pub(crate) fn case(&self, id: &str, version: &str, role: &'static str) -> Option<&Case> {
+        let key = (id.to_owned(), version.to_owned(), role);
+        self.cases.get(*self.by_case.get(&key)?)
     }
 
     /// The cases of all modes.

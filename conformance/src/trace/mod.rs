@@ -12,7 +12,7 @@ mod pool;
 mod probe;
 mod run;
 mod steps;
-mod support;
+pub(crate) mod support;
 
 pub(crate) use application::Application;
 pub(crate) use cases::{cases, traces};
