@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::run::Standing;
 use crate::statements::Statements;
-use crate::trace::support::json::{packet, receiver, unhex};
+use crate::trace::json::{packet, receiver, unhex};
 
 /// A run, with what its file leaves out taken from the data.
 pub(crate) struct Run {

@@ -12,7 +12,7 @@ mod pool;
 mod probe;
 mod run;
 mod steps;
-pub(crate) mod support;
+mod support;
 
 pub(crate) use application::Application;
 pub(crate) use cases::{cases, traces};
@@ -24,6 +24,8 @@ pub(crate) use probe::{is_shared, probe};
 pub(crate) use run::{Setting, run};
 
 use serde_json::Value;
+
+pub(crate) use support::json;
 
 /// The elements; none if it is no list.
 fn list(value: &Value) -> &[Value] {
