@@ -163,10 +163,10 @@ fn reason(statement: &Statement, role: &str, reasons: &Value) -> Option<Reason> 
         return statement.no_trace.clone();
     }
     let found = list(reasons).iter().find(|one| {
-        let is_one = |key: &str, value: &str| list(&one[key]).iter().any(|one| one == value);
+        let ids = &one["statements"];
         one["version"] == statement.version[..]
-            && is_one("roles", role)
-            && (one["statements"].is_null() || is_one("statements", &statement.id))
+            && one["role"] == *role
+            && (ids.is_null() || list(ids).iter().any(|id| *id == statement.id[..]))
     })?;
     Some(Reason::new(text(&found["kind"]), text(&found["text"])))
 }
