@@ -1,13 +1,13 @@
 //! A run as it is kept in a repository: what `report` knows by itself is left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
 use super::{failure, json};
 use crate::run::Report;
 use crate::spell;
-use crate::verdict::{Line, Verdict};
+use crate::verdict::{Case, Line, Verdict};
 
 /// Characters of a text, and of a packet whose bytes are not all there.
 const LONGEST: usize = 300;
@@ -16,51 +16,63 @@ const LONGEST_LINE: usize = 160;
 const FIRST: usize = 12;
 const LAST: usize = 28;
 
-/// The names of a beginning, by version, result and note.
-type Groups<'a> = BTreeMap<(&'a str, &'static str, &'a str), BTreeMap<&'a str, Vec<&'a str>>>;
+/// What cases have in common: version, result and note. With the cases.
+type Groups<'a> = BTreeMap<(&'a str, &'static str, &'a str), Vec<&'a str>>;
+/// The same for failures: version, result, what was expected and seen, and whether the target was gone.
+type Failures = BTreeMap<(String, &'static str, String, String, bool), Vec<Value>>;
 
 pub(crate) fn text(report: &Report<'_>) -> String {
     let mut groups = Groups::new();
-    let mut failures = Vec::new();
+    let mut failures = Failures::new();
     for judged in &report.judged {
-        let case = &judged.outcome.case;
+        let (case, result) = (&judged.outcome.case, judged.standing.name());
         if let Some(failure) = failure(judged) {
-            let mut value = json!({
-                "id": case.id,
-                "version": case.version,
-                "result": judged.standing.name(),
-                "expected": spell::cut(&failure.expected, LONGEST),
-                "seen": spell::cut(&failure.seen, LONGEST),
-            });
-            if failure.is_dead {
-                value["dead"] = true.into();
+            let cut = |text: &str| spell::cut(text, LONGEST);
+            let (expected, seen) = (cut(&failure.expected), cut(&failure.seen));
+            let key = (
+                case.version.clone(),
+                result,
+                expected,
+                seen,
+                failure.is_dead,
+            );
+            let mut value = json!({"id": case.id});
+            let log = log(needed(case, &failure.log));
+            if !log.is_empty() {
+                value["log"] = log.into();
             }
-            if !failure.log.is_empty() {
-                value["log"] = log(&failure.log);
-            }
-            failures.push(value);
+            failures.entry(key).or_default().push(value);
             continue;
         }
         let note = match &judged.outcome.verdict {
             Verdict::NonStrict(note) | Verdict::Skipped(note) => note,
             _ => "",
         };
-        let (beginning, name) = split(&case.id);
-        let group = groups.entry((&case.version, judged.standing.name(), note));
-        let names = group.or_default().entry(beginning).or_default();
-        names.push(name);
+        let group = groups.entry((&case.version, result, note)).or_default();
+        group.push(&case.id);
     }
     let groups = groups.into_iter().map(|((version, result, note), ids)| {
-        let mut value = json!({"version": version, "result": result, "ids": ids});
+        let mut value = json!({"version": version, "result": result});
         if !note.is_empty() {
             value["note"] = spell::cut(note, LONGEST).into();
         }
+        value["ids"] = json!(folded(&ids));
         value
     });
     let groups = lines(groups);
-    let failures = lines(failures.into_iter());
+    let failures = failures.into_iter();
+    let failures = failures.map(|((version, result, expected, seen, is_dead), cases)| {
+        let mut value =
+            json!({"version": version, "result": result, "expected": expected, "seen": seen});
+        if is_dead {
+            value["dead"] = true.into();
+        }
+        value["cases"] = cases.into();
+        value
+    });
+    let failures = lines(failures);
     let head = json::head(report, "brief").to_string();
-    let head = head.trim_end_matches('}');
+    let head = head.strip_suffix('}').unwrap_or(&head);
     format!("{head},\n\"cases\":[{groups}],\n\"failures\":[{failures}]}}\n")
 }
 
@@ -70,13 +82,45 @@ fn lines(values: impl Iterator<Item = Value>) -> String {
     lines.join(",")
 }
 
-/// The identifier up to its last slash, and its name.
-fn split(id: &str) -> (&str, &str) {
-    id.rfind('/').map_or(("", id), |at| id.split_at(at + 1))
+/// A beginning is written once if so many identifiers have it.
+const SHARED: usize = 4;
+
+/// Identifiers by beginnings, which end with a slash or a hyphen.
+fn folded<'a>(ids: &[&'a str]) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let beginnings = |id: &'a str| {
+        let ends = id.match_indices(['/', '-']);
+        ends.map(|(at, _)| id.split_at(at + 1))
+    };
+    let mut many: HashMap<&str, usize> = HashMap::new();
+    for id in ids {
+        for (beginning, _) in beginnings(id) {
+            *many.entry(beginning).or_default() += 1;
+        }
+    }
+    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for id in ids {
+        let shared = beginnings(id).filter(|(beginning, _)| {
+            beginning.ends_with('/') || many.get(beginning).is_some_and(|many| *many >= SHARED)
+        });
+        let (beginning, rest) = shared.last().unwrap_or(("", id));
+        all.entry(beginning).or_default().push(rest);
+    }
+    all
+}
+
+/// Of a vector: its bytes, and what came then; of a codec nothing, since the data have the bytes.
+fn needed<'l>(case: &Case, log: &'l [Line]) -> &'l [Line] {
+    if case.id.starts_with("traces/") {
+        return log;
+    }
+    match log.iter().rposition(|line| line.is_sent) {
+        Some(last) if case.role != "codec" => log.get(last..).unwrap_or_default(),
+        _ => &[],
+    }
 }
 
 /// "7 < a: 20020000", or a text where the bytes are not those of a whole packet, with "<" for what came from the target.
-fn log(all: &[Line]) -> Value {
+fn log(all: &[Line]) -> Vec<Value> {
     let mut out: Vec<Value> = Vec::new();
     let left_out = all.len().saturating_sub(FIRST + LAST);
     for (number, line) in all.iter().enumerate() {
@@ -95,5 +139,25 @@ fn log(all: &[Line]) -> Value {
         };
         out.push(format!("{} {arrow} {}: {what}", line.at, line.connection).into());
     }
-    out.into()
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folded;
+
+    #[test]
+    fn beginnings_that_are_shared() {
+        let ids = ["a/b-0", "a/b-1", "a/b-2", "a/b-3", "a/c-0", "d"];
+        let folded = folded(&ids);
+        let written: Vec<_> = folded.iter().collect();
+        assert_eq!(
+            written,
+            [
+                (&"", &vec!["d"]),
+                (&"a/", &vec!["c-0"]),
+                (&"a/b-", &vec!["0", "1", "2", "3"])
+            ]
+        );
+    }
 }

@@ -58,7 +58,7 @@ impl Run {
         let mut cases = match value["kind"].as_str() {
             Some("run") => list(&value["cases"])
                 .iter()
-                .map(|one| case(one, role))
+                .map(|one| case(one, one, role))
                 .collect(),
             Some("brief") => brief(value, role),
             _ => return Err(wrong()),
@@ -106,13 +106,14 @@ fn standing(name: &Value) -> Standing {
     found.next().unwrap_or(Standing::Failed)
 }
 
-fn case(value: &Value, role: &str) -> Case {
+/// `common` has what several may have in common.
+fn case(value: &Value, common: &Value, role: &str) -> Case {
     let statements = list(&value["statements"]).iter();
-    let version = text(&value["version"]);
-    let failure = value["seen"].as_str().map(|seen| Failure {
-        expected: text(&value["expected"]),
+    let version = text(&common["version"]);
+    let failure = common["seen"].as_str().map(|seen| Failure {
+        expected: text(&common["expected"]),
         seen: seen.to_owned(),
-        is_dead: value["dead"] == true,
+        is_dead: common["dead"] == true,
         log: list(&value["log"])
             .iter()
             .map(|line| match line.as_str() {
@@ -125,8 +126,8 @@ fn case(value: &Value, role: &str) -> Case {
         id: text(&value["id"]),
         comment: text(&value["comment"]),
         statements: statements.map(text).collect(),
-        result: standing(&value["result"]),
-        note: text(&value["note"]),
+        result: standing(&common["result"]),
+        note: text(&common["note"]),
         failure,
         version,
     }
@@ -137,18 +138,17 @@ fn brief(value: &Value, role: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     for group in list(&value["cases"]) {
         for (beginning, names) in group["ids"].as_object().into_iter().flatten() {
-            cases.extend(list(names).iter().map(|name| Case {
-                id: format!("{beginning}{}", text(name)),
-                version: text(&group["version"]),
-                comment: String::new(),
-                statements: Vec::new(),
-                result: standing(&group["result"]),
-                note: text(&group["note"]),
-                failure: None,
+            cases.extend(list(names).iter().map(|name| {
+                let mut one = case(&Value::Null, group, role);
+                one.id = format!("{beginning}{}", text(name));
+                one
             }));
         }
     }
-    cases.extend(list(&value["failures"]).iter().map(|one| case(one, role)));
+    for group in list(&value["failures"]) {
+        let failed = list(&group["cases"]).iter();
+        cases.extend(failed.map(|one| case(one, group, role)));
+    }
     cases
 }
 

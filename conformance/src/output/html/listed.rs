@@ -26,11 +26,17 @@ impl<'a> Listed<'a> {
             if !seen.insert(key) {
                 continue;
             }
-            let mut of_runs = runs.iter().map(|run| run.case(key.0, key.1));
-            let first = Some(case.result);
-            let is_listed = of_runs.any(|one| {
-                one.is_some_and(|one| one.failure.is_some()) || one.map(|one| one.result) != first
-            });
+            let of_runs = runs.iter().filter_map(|run| run.case(key.0, key.1));
+            let mut results = HashSet::new();
+            let mut is_listed = false;
+            for one in of_runs {
+                is_listed |= one.failure.is_some();
+                // What was not put says nothing.
+                if one.result != Standing::Skipped {
+                    results.insert(one.result);
+                }
+            }
+            is_listed |= results.len() > 1;
             if is_listed {
                 let number = listed.numbers.len();
                 listed.numbers.insert(key, number);
@@ -90,7 +96,7 @@ fn one(out: &mut String, number: usize, case: &Case, runs: &[Run], all: &Stateme
     for of_run in &of_runs {
         let result = of_run.map_or("not run", |case| case.result.name());
         let class = of_run.map_or("none", |case| case.result.name());
-        let _ = write!(out, "<i class=\"{class}\">{result}</i>");
+        let _ = write!(out, "<i class={class}>{result}</i>");
     }
     out.push_str("</summary>\n");
     for id in case.statements.iter().skip(1) {
