@@ -272,7 +272,7 @@ fn every_format_can_be_read() {
     assert_eq!(bad.count() as u64, failed);
 
     let html = set.read("run.html");
-    assert!(html.contains("&lt;the&gt; &quot;target&quot;") && !html.contains("<the>"));
+    assert!(html.contains("&lt;the&gt; \"target\"") && !html.contains("<the>"));
     assert!(html.contains("5.0/pingreq/plain") && html.contains("MQTT-4.7.1-1"));
     assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("src="));
 

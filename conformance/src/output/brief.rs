@@ -99,10 +99,10 @@ fn folded<'a>(ids: &[&'a str]) -> BTreeMap<&'a str, Vec<&'a str>> {
     }
     let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for id in ids {
-        let shared = beginnings(id).filter(|(beginning, _)| {
+        let mut shared = beginnings(id).filter(|(beginning, _)| {
             beginning.ends_with('/') || many.get(beginning).is_some_and(|many| *many >= SHARED)
         });
-        let (beginning, rest) = shared.last().unwrap_or(("", id));
+        let (beginning, rest) = shared.next_back().unwrap_or(("", id));
         all.entry(beginning).or_default().push(rest);
     }
     all

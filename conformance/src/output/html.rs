@@ -35,7 +35,7 @@ pub(crate) fn single(run: &Value, all: &Statements) -> Result<String, String> {
     Ok(page(&[Run::of(run, all)?], all))
 }
 
-/// Text that may stand in an element or an attribute.
+/// Text that may stand in an element; not in an attribute.
 fn safe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for one in text.chars() {
@@ -43,8 +43,6 @@ fn safe(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
             '\n' | '\t' => out.push(one),
             one if one.is_control() => out.push('\u{fffd}'),
             one => out.push(one),

@@ -66,9 +66,9 @@ impl<'a> Listed<'a> {
             let line = all.get(version, id).map(Statement::line);
             let line = line.unwrap_or_else(|| format!("{version}:{id}"));
             let many = cases.len();
-            let _ = write!(
+            let _ = writeln!(
                 out,
-                "<details class=\"g\"><summary>{} <b>{many}</b></summary>\n",
+                "<details class=\"g\"><summary>{} <b>{many}</b></summary>",
                 safe(&line)
             );
             for (number, case) in cases {
