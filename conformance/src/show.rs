@@ -178,7 +178,7 @@ fn dump(hex: &str) -> String {
 }
 
 /// How many cases are named; `list --filter` has all of them.
-const CASES: usize = 20;
+const CASES: usize = 10;
 
 /// What a statement says and what shows it, in each version that has it, or in the one that is asked for.
 pub(crate) fn explain(all: &Statements, id: &str, version: Option<&str>) -> Option<String> {
@@ -208,6 +208,7 @@ fn explained(statement: &Statement, cases: &[Case]) -> String {
     let mut out = format!(
         "{version}:{id}\n{summary}\nsection {section}, {level}, binds: {actor}, kept by: {layer}\n"
     );
+    let mut named = std::collections::HashSet::new();
     for role in ROLES {
         let numbers = match statement.shown(role) {
             Shown::Cases(numbers) => numbers,
@@ -218,17 +219,20 @@ fn explained(statement: &Statement, cases: &[Case]) -> String {
         };
         let cases_of = if numbers.len() == 1 { "case" } else { "cases" };
         let _ = writeln!(out, "{} {cases_of} for a {role}:", numbers.len());
-        let shown = numbers.iter().take(CASES);
-        for case in shown.filter_map(|number| cases.get(*number)) {
+        let all = format!("list --role {role} --filter {version}:{id}");
+        let of_role = numbers.iter().filter_map(|number| cases.get(*number));
+        // A vector is named once.
+        let (same, own): (Vec<_>, Vec<_>) = of_role.partition(|case| named.contains(&case.id));
+        for case in own.iter().take(CASES) {
             let _ = writeln!(out, "  {}  {}", case.id, spell::cut(&case.comment, 200));
         }
-        if numbers.len() > CASES {
-            let more = numbers.len() - CASES;
-            let _ = writeln!(
-                out,
-                "  and {more} more: list --role {role} --filter {version}:{id}"
-            );
+        if own.len() > CASES {
+            let _ = writeln!(out, "  and {} more: {all}", own.len() - CASES);
         }
+        if !same.is_empty() {
+            let _ = writeln!(out, "  {} of those above: {all}", same.len());
+        }
+        named.extend(own.iter().map(|case| &case.id));
     }
     out
 }
