@@ -56,7 +56,7 @@ fn page(runs: &[Run], all: &Statements) -> String {
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>MQTT conformance: {title}</title>\n<style>\n{css}.c summary {{ grid-template-columns: 1fr repeat({many}, 6.2rem); }}\n\
+         <title>MQTT conformance: {title}</title>\n<style>\n{css}.c summary, #runs {{ grid-template-columns: 1fr repeat({many}, 6.2rem); }}\n\
          </style></head><body>\n<h1>MQTT conformance: {title}</h1>\n",
         title = safe(&names.join(", ")),
         css = include_str!("page.css"),

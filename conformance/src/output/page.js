@@ -4,7 +4,19 @@ const text = document.getElementById("text"), bad = document.getElementById("bad
 const words_of = row => (row.parentElement.matches(".g") ? row.parentElement.firstElementChild.textContent : "") + row.textContent;
 const rows = [...document.querySelectorAll("[data-row]")].map(row => [row, words_of(row).toLowerCase()]);
 const groups = [...document.querySelectorAll(".g")];
+const results = {".": "passed", "~": "non-strict", F: "failed", U: "unexpected-pass", s: "should", k: "known-failing", "-": "skipped", _: "not run"};
 let timer;
+// A letter for each run is spelt out where it is seen.
+for (const group of groups) group.addEventListener("toggle", () => {
+  for (const code of group.querySelectorAll("summary > code")) {
+    code.replaceWith(...[...code.textContent].map(letter => {
+      const cell = document.createElement("i");
+      cell.className = results[letter].replace("not run", "none");
+      cell.textContent = results[letter];
+      return cell;
+    }));
+  }
+});
 function filter() {
   const words = text.value.toLowerCase().split(/\s+/).filter(word => word);
   const full = new Set();

@@ -62,6 +62,13 @@ impl<'a> Listed<'a> {
         if self.groups.is_empty() {
             out.push_str("<p>None.</p>\n");
         }
+        if runs.len() > 1 {
+            out.push_str("<p id=\"runs\">");
+            for run in runs {
+                let _ = write!(out, "<span>{}</span>", safe(&run.name));
+            }
+            out.push_str("</p>\n");
+        }
         for ((version, id), cases) in &self.groups {
             let line = all.get(version, id).map(Statement::line);
             let line = line.unwrap_or_else(|| format!("{version}:{id}"));
@@ -93,55 +100,74 @@ fn one(out: &mut String, number: usize, case: &Case, runs: &[Run], all: &Stateme
         safe(&case.id),
         safe(&case.comment)
     );
-    for of_run in &of_runs {
-        let result = of_run.map_or("not run", |case| case.result.name());
-        let class = of_run.map_or("none", |case| case.result.name());
-        let _ = write!(out, "<i class={class}>{result}</i>");
-    }
-    out.push_str("</summary>\n");
+    let letters: String = of_runs.iter().map(|case| letter(*case)).collect();
+    let _ = writeln!(out, "<code>{letters}</code></summary>");
     for id in case.statements.iter().skip(1) {
         let line = all.get(&case.version, id).map(Statement::line);
         let line = line.unwrap_or_else(|| format!("{}:{id}", case.version));
         let _ = writeln!(out, "<p>{}</p>", safe(&line));
     }
-    let mut expected = None;
+    let mut shown = Shown::default();
     for (run, case) in runs.iter().zip(&of_runs) {
         let Some(case) = case else { continue };
+        let by = if runs.len() > 1 { &run.name } else { "" };
         if let Some(failure) = &case.failure {
-            details(out, runs, run, failure, &mut expected);
+            details(out, by, case, failure, &mut shown);
         } else if !case.note.is_empty() && case.result != Standing::Skipped {
-            let _ = writeln!(out, "<p>{}: {}</p>", safe(&run.name), safe(&case.note));
+            let _ = writeln!(out, "<p>{} {}</p>", safe(by), safe(&case.note));
         }
     }
     out.push_str("</details>\n");
 }
 
-/// What was expected is written once as long as it is the same.
+/// A run in a row, until the script spells it out: `page.js` has the same letters.
+fn letter(case: Option<&Case>) -> char {
+    match case.map(|case| case.result) {
+        Some(Standing::Passed) => '.',
+        Some(Standing::NonStrict) => '~',
+        Some(Standing::Failed) => 'F',
+        Some(Standing::UnexpectedPass) => 'U',
+        Some(Standing::Should) => 's',
+        Some(Standing::KnownFailing) => 'k',
+        Some(Standing::Skipped) => '-',
+        None => '_',
+    }
+}
+
+/// What has been written of a case, and need not be again.
+#[derive(Default)]
+struct Shown<'f> {
+    expected: Option<&'f str>,
+    has_bytes: bool,
+}
+
 fn details<'f>(
     out: &mut String,
-    runs: &[Run],
-    run: &Run,
+    by: &str,
+    case: &Case,
     failure: &'f Failure,
-    expected: &mut Option<&'f str>,
+    shown: &mut Shown<'f>,
 ) {
     out.push_str("<dl>");
-    if *expected != Some(&failure.expected) {
-        let _ = write!(out, "<dt>expected</dt><dd>{}</dd>", safe(&failure.expected));
-        *expected = Some(&failure.expected);
+    if shown.expected != Some(&failure.expected) {
+        let _ = write!(out, "<dt>expected<dd>{}", safe(&failure.expected));
+        shown.expected = Some(&failure.expected);
     }
-    let by = if runs.len() > 1 {
-        format!(" by {}", safe(&run.name))
-    } else {
-        String::new()
-    };
-    let _ = write!(out, "<dt>seen{by}</dt><dd>{}</dd>", safe(&failure.seen));
+    let is_beside = !by.is_empty();
+    let by = if is_beside { by } else { "seen" };
+    let _ = write!(out, "<dt>{}<dd>{}", safe(by), safe(&failure.seen));
     if failure.is_dead {
-        out.push_str(
-            "<dt>dead</dt><dd>the target was gone: nothing is known of the statement</dd>",
-        );
+        out.push_str("<dt>dead<dd>the target was gone: nothing is known of the statement");
     }
     out.push_str("</dl>\n");
-    if !failure.log.is_empty() {
-        let _ = writeln!(out, "<pre>{}</pre>", safe(&failure.log.join("\n")));
+    // Beside others only the bytes of a vector, once: every run has them, and what came is what was seen.
+    let is_brief = is_beside && !case.id.starts_with("traces/");
+    let log = failure.log.iter().map(String::as_str);
+    let log: Vec<_> = log
+        .filter(|line| !is_brief || !line.contains(" ms ← "))
+        .collect();
+    if !log.is_empty() && !(is_brief && shown.has_bytes) {
+        let _ = writeln!(out, "<pre>{}</pre>", safe(&log.join("\n")));
+        shown.has_bytes = true;
     }
 }
