@@ -167,7 +167,8 @@ fn sections(out: &mut String, runs: &[Run], all: &Statements) {
             statements::title(version, section)
         );
         for tally in row {
-            let _ = write!(out, "<td class=\"{}\">{}</td>", tally.class(), tally.text());
+            let (title, shown) = tally.cell(runs.len());
+            let _ = write!(out, "<td class=\"{}\"{title}>{shown}</td>", tally.class());
         }
         out.push_str("</tr>\n");
     }
@@ -190,10 +191,10 @@ fn skipped(out: &mut String, runs: &[Run]) {
     if rows.is_empty() {
         return;
     }
-    out.push_str("<h2>Why cases were skipped</h2>\n");
+    out.push_str("<details><summary>Why cases were skipped</summary>\n");
     head(out, &[""], runs);
     for (note, row) in rows {
-        let _ = write!(out, "<tr><td>{}</td>", safe(note));
+        let _ = write!(out, "<tr><td class=\"note\">{}</td>", safe(note));
         for many in row {
             let many = if many == 0 {
                 String::new()
@@ -204,5 +205,5 @@ fn skipped(out: &mut String, runs: &[Run]) {
         }
         out.push_str("</tr>\n");
     }
-    out.push_str("</tbody></table>\n");
+    out.push_str("</tbody></table></details>\n");
 }

@@ -82,20 +82,10 @@ fn cells(out: &mut String, runs: &[Run], statement: &Statement, of_runs: &[Optio
             continue;
         };
         flush(out, &mut reasons);
-        let words = tally.text();
-        let mut shown = match (runs.len(), tally.put()) {
-            (1, _) => words.clone(),
-            (_, 0) => "skipped".into(),
-            (_, put) if tally.kept() == put => put.to_string(),
-            (_, put) => format!("{} of {put}", tally.kept()),
-        };
+        let (title, mut shown) = tally.cell(runs.len());
         if let Some(number) = tally.failed {
             shown = format!("<a href=\"#c{number}\">{shown}</a>");
         }
-        let title = match tally.class() {
-            "ok" => String::new(),
-            _ => format!(" title=\"{words}\""),
-        };
         let _ = write!(out, "<td class=\"{}\"{title}>{shown}</td>", tally.class());
     }
     flush(out, &mut reasons);

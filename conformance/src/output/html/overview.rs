@@ -18,6 +18,7 @@ pub(super) fn write(out: &mut String, runs: &[Run], all: &Statements) {
         for case in &run.cases {
             let (order, section) = chapter(case, all);
             let subject = match statements::title(&case.version, &section) {
+                "" if section.is_empty() => "other".into(),
                 "" => section,
                 title => title.to_owned(),
             };

@@ -58,4 +58,21 @@ impl Tally {
             .collect::<Vec<_>>()
             .join(", ")
     }
+
+    /// A title and a text for a cell, which beside others is short.
+    pub(super) fn cell(&self, runs: usize) -> (String, String) {
+        let words = self.text();
+        if runs == 1 {
+            return (String::new(), words);
+        }
+        let shown = match self.put() {
+            0 => "skipped".into(),
+            put if self.kept() == put => put.to_string(),
+            put => format!("{} of {put}", self.kept()),
+        };
+        match self.class() {
+            "ok" => (String::new(), shown),
+            _ => (format!(" title=\"{words}\""), shown),
+        }
+    }
 }
