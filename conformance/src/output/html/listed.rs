@@ -166,7 +166,8 @@ fn details<'f>(
     let log: Vec<_> = log
         .filter(|line| !is_brief || !line.contains(" ms ← "))
         .collect();
-    if !log.is_empty() && !(is_brief && shown.has_bytes) {
+    let is_known = is_brief && shown.has_bytes;
+    if !is_known && !log.is_empty() {
         let _ = writeln!(out, "<pre>{}</pre>", safe(&log.join("\n")));
         shown.has_bytes = true;
     }
