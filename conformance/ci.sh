@@ -19,3 +19,14 @@ mosquitto() {
         '"$runner" broker --longest 1 --known-failing conformance/brokers/mosquitto.known-failing --details 3 --target "$TARGET"'
 }
 mosquitto || mosquitto
+
+# The page of two runs, one of them with failures, in a browser.
+pages=$(mktemp -d)
+trap 'rm -rf "$pages"' EXIT
+"$runner" vectors --name good --json-brief "$pages/good.json" --details 0 --adapter "$programs/examples/adapter" >"$pages/out"
+code=0
+"$runner" vectors --name faulty --json-brief "$pages/faulty.json" --details 0 \
+    --adapter "$programs/examples/faulty_adapter wrong '\"direction\":\"c2s\"'" >"$pages/out" || code=$?
+((code == 1)) || { tail -n 5 "$pages/out"; exit 1; }
+"$runner" report --html "$pages/index.html" "$pages/good.json" "$pages/faulty.json"
+conformance/page.sh "$pages/index.html" "$pages/picture.png"

@@ -4,8 +4,8 @@
 #   conformance/brokers/run.sh [NAME...]
 #
 # The names are those of with.sh, and `ours` for our own broker; without any: all. For each one the outcomes go to
-# conformance/results/NAME.json; the page conformance/results/index.html and the table conformance/results/README.md are made
-# of all that are there. A broker that cannot be installed or started, or that is at its end before the runner is, fails this
+# conformance/results/NAME.json; the page conformance/results/index.html, its picture comparison.png and the table in
+# conformance/README.md are made of all that are there. A broker that cannot be installed or started, or that is at its end before the runner is, fails this
 # script; one that does not conform does not. BROKERS_JOBS (3) is how many run at a time: they wait more than they work.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -29,7 +29,7 @@ put='
     capabilities=
     [ ! -e "conformance/brokers/$name.json" ] || capabilities="--capabilities conformance/brokers/$name.json"
     exec timeout 1800 "$@" --target "$TARGET" --name "$name $VERSION" $login $capabilities \
-        --json "conformance/results/$name.json"
+        --json-brief "conformance/results/$name.json"
 '
 one() {
     local name=$1 code
@@ -62,5 +62,8 @@ for name in "${order[@]}"; do
     [[ ! -e $results/$name.json ]] || runs+=("$results/$name.json")
 done
 ((${#runs[@]})) || exit 1
-"$runner" report --html "$results/index.html" "${runs[@]}" && python3 "$here/table.py" "${runs[@]}" >"$results/README.md" || failed=1
+"$runner" report --html "$results/index.html" "${runs[@]}" &&
+    conformance/page.sh "$results/index.html" "$results/comparison.png" &&
+    python3 "$here/table.py" conformance/README.md "${runs[@]}" || failed=1
+du -sh "$results"
 ((failed == 0))

@@ -1,5 +1,6 @@
 //! Puts the vectors and traces of `spec-vectors/` to a codec, a broker or a client.
 
+mod coverage;
 mod data;
 mod mode;
 mod output;
@@ -8,6 +9,7 @@ mod select;
 mod show;
 mod spell;
 mod statements;
+mod table;
 mod trace;
 mod verdict;
 
@@ -21,7 +23,6 @@ use data::Data;
 use run::Running;
 use select::Selection;
 use statements::Statements;
-use verdict::Case;
 
 const EXITS: &str =
     "Exit codes: 0 conforming, 1 not conforming, 2 usage, 3 the target cannot be reached";
@@ -88,6 +89,21 @@ enum Command {
         #[arg(long, value_parser = ["3.1", "3.1.1", "5.0"])]
         spec: Option<String>,
     },
+    /// What shows each statement to a codec, a server and a client, or why nothing does, and the sums
+    Statements {
+        /// Only for a codec, a server or a client
+        #[arg(long, value_parser = ["codec", "server", "client"])]
+        role: Option<String>,
+        /// Only those of this version
+        #[arg(long, value_parser = ["3.1", "3.1.1", "5.0"])]
+        spec: Option<String>,
+        /// As JSON
+        #[arg(long, conflicts_with = "markdown")]
+        json: bool,
+        /// As tables
+        #[arg(long)]
+        markdown: bool,
+    },
     /// A page that compares several runs
     Report {
         /// The page to write
@@ -146,7 +162,7 @@ fn command(arguments: Arguments) -> Result<u8, Box<dyn std::error::Error + Send 
             role,
             json,
         } => {
-            let mut cases = cases(&data);
+            let mut cases = all.cases().to_vec();
             cases.retain(|case| role.as_ref().is_none_or(|role| role == case.role));
             let cases = selection.of(cases, &all)?;
             if json {
@@ -157,9 +173,20 @@ fn command(arguments: Arguments) -> Result<u8, Box<dyn std::error::Error + Send 
         }
         Command::Show { id, json } => show::show(&data, &all, &id, json)
             .ok_or_else(|| format!("there is no vector and no trace {id}"))?,
-        Command::Explain { statement, spec } => {
-            show::explain(&all, &cases(&data), &statement, spec.as_deref())
-                .ok_or_else(|| format!("there is no statement {statement}"))?
+        Command::Explain { statement, spec } => show::explain(&all, &statement, spec.as_deref())
+            .ok_or_else(|| format!("there is no statement {statement}"))?,
+        Command::Statements {
+            role,
+            spec,
+            json,
+            markdown,
+        } => {
+            let table = table::Table::new(&all, role.as_deref(), spec.as_deref());
+            match (json, markdown) {
+                (true, _) => table.json(),
+                (_, true) => table.markdown(),
+                _ => table.text(),
+            }
         }
         Command::Report { html, runs } => {
             output::html::report(&html, &runs, &all)?;
@@ -171,14 +198,4 @@ fn command(arguments: Arguments) -> Result<u8, Box<dyn std::error::Error + Send 
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
         other => Ok(other.map(|()| 0)?),
     }
-}
-
-/// All cases of all modes.
-fn cases(data: &Data) -> Vec<Case> {
-    let all = [
-        mode::vectors::cases(data),
-        mode::broker::cases(data),
-        mode::client::cases(data),
-    ];
-    all.concat()
 }

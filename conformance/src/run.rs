@@ -36,6 +36,9 @@ pub(crate) struct Running {
     /// Write the outcomes as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the outcomes as JSON without what `report` knows by itself, to be kept in a repository
+    #[arg(long, value_name = "FILE")]
+    json_brief: Option<PathBuf>,
     /// Write the outcomes as JUnit's XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -166,6 +169,7 @@ pub(crate) fn run(
     let chosen = running.selection.of(cases, all)?;
     let files = [
         &running.json,
+        &running.json_brief,
         &running.junit,
         &running.tap,
         &running.html,
@@ -257,6 +261,9 @@ fn write(running: &Running, report: &Report<'_>, all: &Statements) -> Result<(),
     if let Some(path) = &running.json {
         put(path, format!("{run:#}\n"))?;
     }
+    if let Some(path) = &running.json_brief {
+        put(path, output::brief::text(report))?;
+    }
     if let Some(path) = &running.junit {
         put(path, output::junit::text(report, all)?)?;
     }
@@ -264,7 +271,7 @@ fn write(running: &Running, report: &Report<'_>, all: &Statements) -> Result<(),
         put(path, output::tap::text(report, all))?;
     }
     if let Some(path) = &running.html {
-        put(path, output::html::page(std::slice::from_ref(&run), all))?;
+        put(path, output::html::single(&run, all)?)?;
     }
     if let Some(path) = &running.write_known_failing {
         if report.error.is_some() {

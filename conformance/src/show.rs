@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::coverage::{ROLES, Shown};
 use crate::data::Data;
 use crate::spell;
 use crate::statements::{Statement, Statements};
@@ -177,15 +178,10 @@ fn dump(hex: &str) -> String {
 }
 
 /// How many cases are named; `list --filter` has all of them.
-const CASES: usize = 20;
+const CASES: usize = 10;
 
-/// What a statement says and which cases show it, in each version that has it, or in the one that is asked for.
-pub(crate) fn explain(
-    all: &Statements,
-    cases: &[Case],
-    id: &str,
-    version: Option<&str>,
-) -> Option<String> {
+/// What a statement says and what shows it, in each version that has it, or in the one that is asked for.
+pub(crate) fn explain(all: &Statements, id: &str, version: Option<&str>) -> Option<String> {
     let (version, id) = match id.split_once(':') {
         Some((version, id)) => (Some(version), id),
         None => (version, id),
@@ -193,7 +189,7 @@ pub(crate) fn explain(
     let found: Vec<_> = all
         .iter()
         .filter(|one| one.id == id && version.is_none_or(|version| version == one.version))
-        .map(|statement| explained(statement, cases))
+        .map(|statement| explained(statement, all.cases()))
         .collect();
     (!found.is_empty()).then(|| found.join("\n"))
 }
@@ -212,30 +208,31 @@ fn explained(statement: &Statement, cases: &[Case]) -> String {
     let mut out = format!(
         "{version}:{id}\n{summary}\nsection {section}, {level}, binds: {actor}, kept by: {layer}\n"
     );
-    let showing: Vec<_> = cases
-        .iter()
-        .filter(|case| case.version == *version && case.statements.contains(id))
-        .collect();
-    for role in ["codec", "server", "client"] {
-        let of_role: Vec<_> = showing.iter().filter(|case| case.role == role).collect();
-        if of_role.is_empty() {
-            continue;
-        }
-        let _ = writeln!(out, "{} cases for a {role}:", of_role.len());
-        for case in of_role.iter().take(CASES) {
+    let mut named = std::collections::HashSet::new();
+    for role in ROLES {
+        let numbers = match statement.shown(role) {
+            Shown::Cases(numbers) => numbers,
+            other => {
+                let _ = writeln!(out, "no case for a {role}: {}", other.why());
+                continue;
+            }
+        };
+        let cases_of = if numbers.len() == 1 { "case" } else { "cases" };
+        let _ = writeln!(out, "{} {cases_of} for a {role}:", numbers.len());
+        let all = format!("list --role {role} --filter {version}:{id}");
+        let of_role = numbers.iter().filter_map(|number| cases.get(*number));
+        // A vector is named once.
+        let (same, own): (Vec<_>, Vec<_>) = of_role.partition(|case| named.contains(&case.id));
+        for case in own.iter().take(CASES) {
             let _ = writeln!(out, "  {}  {}", case.id, spell::cut(&case.comment, 200));
         }
-        if of_role.len() > CASES {
-            let more = of_role.len() - CASES;
-            let _ = writeln!(out, "  and {more} more: list --filter {version}:{id}");
+        if own.len() > CASES {
+            let _ = writeln!(out, "  and {} more: {all}", own.len() - CASES);
         }
-    }
-    if showing.is_empty() {
-        let why = match &statement.why_none {
-            Some((kind, text)) => format!("{kind}: {text}"),
-            None => "it is shown by tests of the crate alone".into(),
-        };
-        let _ = writeln!(out, "no case: {why}");
+        if !same.is_empty() {
+            let _ = writeln!(out, "  {} of those above: {all}", same.len());
+        }
+        named.extend(own.iter().map(|case| &case.id));
     }
     out
 }

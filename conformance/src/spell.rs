@@ -94,6 +94,16 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     }
 }
 
+/// A long text cut at a word.
+pub(crate) fn shorten(text: &str, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most) else {
+        return text.to_owned();
+    };
+    let kept = &text[..end];
+    let kept = kept.rsplit_once(' ').map_or(kept, |(kept, _)| kept);
+    format!("{kept} …")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -1,10 +1,13 @@
-//! The numbered statements of the standards and the rules without a number, in our words.
+//! The numbered statements of the standards and the rules without a number, in our words, and what shows them.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::coverage::{self, ROLES, Reason, Shown};
 use crate::data::Data;
+use crate::mode;
+use crate::verdict::Case;
 
 pub(crate) struct Statement {
     pub(crate) version: String,
@@ -14,13 +17,27 @@ pub(crate) struct Statement {
     pub(crate) actor: String,
     pub(crate) layer: String,
     pub(crate) summary: String,
-    /// Why nothing or no trace shows it: the kind and a text.
-    pub(crate) why_none: Option<(String, String)>,
-    pub(crate) has_vectors: bool,
-    pub(crate) has_traces: bool,
+    /// Why nothing shows it, and why no trace does.
+    pub(crate) reason: Option<Reason>,
+    pub(crate) no_trace: Option<Reason>,
+    /// What shows it for each of `ROLES`, in their order.
+    pub(crate) shown: [Shown; 3],
 }
 
 impl Statement {
+    /// What shows it for that role; for one that there is not: nothing.
+    pub(crate) fn shown(&self, role: &str) -> &Shown {
+        let number = ROLES.iter().position(|one| *one == role);
+        number
+            .and_then(|number| self.shown.get(number))
+            .unwrap_or(&Shown::Gap)
+    }
+
+    /// One of those that the standard itself numbers.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.id.starts_with("MQTT-")
+    }
+
     /// SHOULD or SHOULD NOT: good advice, and no conformance.
     pub(crate) fn is_advice(&self) -> bool {
         self.level.starts_with("SHOULD")
@@ -38,6 +55,8 @@ impl Statement {
 pub(crate) struct Statements {
     all: Vec<Statement>,
     by_id: HashMap<(String, String), usize>,
+    cases: Vec<Case>,
+    by_case: HashMap<(String, String, &'static str), usize>,
 }
 
 impl Statements {
@@ -49,11 +68,7 @@ impl Statements {
             for statement in file["statements"].as_array().into_iter().flatten() {
                 let why = |key: &str| {
                     let why = statement.get(key)?;
-                    Some((text(&why["kind"]), text(&why["text"])))
-                };
-                let has = |key: &str| {
-                    let list = statement["evidence"][key].as_array();
-                    list.is_some_and(|list| !list.is_empty())
+                    Some(Reason::new(text(&why["kind"]), text(&why["text"])))
                 };
                 let statement = Statement {
                     version: version.clone(),
@@ -63,15 +78,42 @@ impl Statements {
                     actor: text(&statement["actor"]),
                     layer: text(&statement["layer"]),
                     summary: text(&statement["summary"]),
-                    why_none: why("reason").or_else(|| why("no_trace")),
-                    has_vectors: has("vectors") || has("topics"),
-                    has_traces: has("traces"),
+                    reason: why("reason"),
+                    no_trace: why("no_trace"),
+                    shown: Default::default(),
                 };
                 by_id.insert((version.clone(), statement.id.clone()), all.len());
                 all.push(statement);
             }
         }
-        Self { all, by_id }
+        let cases = [
+            mode::vectors::cases(data),
+            mode::broker::cases(data),
+            mode::client::cases(data),
+        ]
+        .concat();
+        coverage::fill(&mut all, data, &cases);
+        let numbers = cases.iter().enumerate();
+        let by_case = numbers
+            .map(|(number, case)| ((case.id.clone(), case.version.clone(), case.role), number))
+            .collect();
+        Self {
+            all,
+            by_id,
+            cases,
+            by_case,
+        }
+    }
+
+    /// The case of this identifier, version and side under test.
+    pub(crate) fn case(&self, id: &str, version: &str, role: &'static str) -> Option<&Case> {
+        let key = (id.to_owned(), version.to_owned(), role);
+        self.cases.get(*self.by_case.get(&key)?)
+    }
+
+    /// The cases of all modes.
+    pub(crate) fn cases(&self) -> &[Case] {
+        &self.cases
     }
 
     pub(crate) fn get(&self, version: &str, id: &str) -> Option<&Statement> {

@@ -12,10 +12,6 @@ use crate::verdict::Verdict;
 const LONGEST: usize = 4000;
 
 pub(crate) fn run(report: &Report<'_>, all: &Statements) -> Value {
-    let totals: Map<String, Value> = Standing::ALL
-        .iter()
-        .map(|standing| (standing.name().into(), report.count(*standing).into()))
-        .collect();
     let cases: Vec<Value> = report
         .judged
         .iter()
@@ -57,9 +53,20 @@ pub(crate) fn run(report: &Report<'_>, all: &Statements) -> Value {
             value
         })
         .collect();
+    let mut value = head(report, "run");
+    value["cases"] = cases.into();
+    value
+}
+
+/// All but the cases.
+pub(super) fn head(report: &Report<'_>, kind: &str) -> Value {
+    let totals: Map<String, Value> = Standing::ALL
+        .iter()
+        .map(|standing| (standing.name().into(), report.count(*standing).into()))
+        .collect();
     json!({
         "format": 1,
-        "kind": "run",
+        "kind": kind,
         "tool": concat!("mqtt-conformance ", env!("CARGO_PKG_VERSION")),
         "mode": report.mode,
         "target": report.target,
@@ -68,7 +75,6 @@ pub(crate) fn run(report: &Report<'_>, all: &Statements) -> Value {
         "conforming": report.is_conforming(),
         "error": report.error,
         "totals": totals,
-        "cases": cases,
     })
 }
 

@@ -1,9 +1,11 @@
 //! Reports, for people and for programs.
 
+pub(crate) mod brief;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod people;
+mod read;
 pub(crate) mod tap;
 
 use std::fmt::Write as _;

@@ -27,6 +27,8 @@ pub(crate) use run::{Setting, run};
 
 use serde_json::Value;
 
+pub(crate) use support::json;
+
 /// The elements; none if it is no list.
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
