@@ -14,8 +14,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::data::Data;
-use crate::trace::{self, Isolation, Plan, Setting, Target};
-use crate::verdict::{Case, Outcome, Verdict};
+use crate::trace::{self, Isolation, NoServer, OwnServer, Plan, Setting, Target};
+use crate::verdict::{Case, Failure, Outcome, Verdict};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -57,6 +57,18 @@ pub(crate) struct Options {
     /// or of keys of their `given`, for which the server is set up
     #[arg(long, value_name = "FILE")]
     pub(crate) capabilities: Option<PathBuf>,
+    /// The command of a server that is set up for one case, run by the shell for each that the target is not set up for
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) given_exec: Option<String>,
+    /// Seconds to wait until it listens
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 30,
+        requires = "given_exec"
+    )]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) given_wait: u64,
 }
 
 /// All that there are for this mode, in order.
@@ -71,9 +83,10 @@ pub(crate) fn run(
     chosen: &[Case],
     done: &mut dyn FnMut(&Outcome),
 ) -> Result<Vec<Outcome>, Error> {
-    let target = target(options)?;
+    let target = target(options, &options.target).map_err(|error| format!("--target {error}"))?;
     let run = Run {
         name: name(),
+        options,
         target: &target,
         longest: Duration::from_secs(options.longest.into()),
         number: AtomicUsize::new(0),
@@ -103,12 +116,17 @@ pub(crate) fn run(
         let trace = by_case.get(&(&case.id[..], &case.version[..]));
         let planned = trace.ok_or_else(|| "there is no such trace".to_owned());
         let planned = planned.and_then(|trace| {
-            let plan = trace::plan(trace, &case.version, &capabilities, run.longest)?;
+            let plan = trace::plan(trace, &case.version, &capabilities, run.longest);
+            let (plan, is_on_its_own) = match (plan, &options.given_exec) {
+                (Err(_), Some(_)) => (trace::plan_on_its_own(trace, run.longest)?, true),
+                (plan, _) => (plan?, false),
+            };
             Ok(Job {
                 index,
                 case,
                 trace,
                 plan,
+                is_on_its_own,
             })
         });
         outcomes.push(None);
@@ -125,7 +143,9 @@ pub(crate) fn run(
     }
     // The longest first, so that the others are done beside them.
     jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.length));
-    let (alone, together): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.plan.is_alone());
+    let (alone, together): (Vec<_>, Vec<_>) = jobs
+        .iter()
+        .partition(|job| job.plan.is_alone() && !job.is_on_its_own);
     let mut again = Vec::new();
     let one = |job: &&Job<'_>| run.one(job);
     trace::pool(&together, options.jobs.into(), one, |job, outcome| {
@@ -165,6 +185,8 @@ struct Job<'c> {
     case: &'c Case,
     trace: &'c Value,
     plan: Plan,
+    /// On a server that is set up for it.
+    is_on_its_own: bool,
 }
 
 impl Job<'_> {
@@ -181,6 +203,7 @@ impl Job<'_> {
 struct Run<'r> {
     /// Not that of any other run.
     name: String,
+    options: &'r Options,
     target: &'r Target,
     longest: Duration,
     /// Of the next case.
@@ -190,7 +213,10 @@ struct Run<'r> {
 impl Run<'_> {
     fn one(&self, job: &Job<'_>) -> Outcome {
         let begin = Instant::now();
-        let verdict = self.verdict(job);
+        let verdict = match &self.options.given_exec {
+            Some(command) if job.is_on_its_own => self.on_its_own(job, command),
+            _ => self.verdict(job, self.target),
+        };
         Outcome {
             case: job.case.clone(),
             verdict,
@@ -198,10 +224,40 @@ impl Run<'_> {
         }
     }
 
-    fn verdict(&self, job: &Job<'_>) -> Verdict {
+    fn on_its_own(&self, job: &Job<'_>, command: &str) -> Verdict {
+        let dead = |seen| {
+            Verdict::Fail(Failure {
+                expected: "a server that is set up for the case (--given-exec)".into(),
+                seen,
+                log: Vec::new(),
+                is_dead: true,
+            })
+        };
+        let time = Duration::from_secs(self.options.given_wait);
+        let server = match OwnServer::start(command, &job.case.version, job.trace, time) {
+            Ok(server) => server,
+            Err(NoServer::Unsupported(reason)) => return Verdict::Skipped(reason),
+            Err(NoServer::Dead(seen)) => return dead(seen),
+        };
+        let target = match target(self.options, &server.address) {
+            Ok(target) => target,
+            Err(error) => return dead(format!("listening: {error}")),
+        };
+        let mut verdict = self.verdict(job, &target);
+        if let Verdict::Fail(failure) = &mut verdict
+            && server.has_ended()
+        {
+            failure
+                .seen
+                .push_str("; the program of --given-exec has ended");
+        }
+        verdict
+    }
+
+    fn verdict(&self, job: &Job<'_>, target: &Target) -> Verdict {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let setting = Setting {
-            target: self.target,
+            target,
             isolation: Isolation {
                 prefix: format!("{}{}", self.name, digits(number as u64, 3)),
                 has_topics: job.plan.has_topics,
@@ -230,9 +286,8 @@ fn digits(mut number: u64, count: usize) -> String {
     text
 }
 
-fn target(options: &Options) -> Result<Target, Error> {
-    let url = &options.target;
-    let wrong = |text: &str| format!("--target {url}: {text}");
+fn target(options: &Options, url: &str) -> Result<Target, Error> {
+    let wrong = |text: &str| format!("{url}: {text}");
     let parsed: Url = url.parse().map_err(|error| wrong(&format!("{error}")))?;
     let scheme: Scheme = parsed
         .scheme()
