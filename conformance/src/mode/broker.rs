@@ -117,16 +117,18 @@ pub(crate) fn run(
         let planned = trace.ok_or_else(|| "there is no such trace".to_owned());
         let planned = planned.and_then(|trace| {
             let plan = trace::plan(trace, &case.version, &capabilities, run.longest);
-            let (plan, is_on_its_own) = match (plan, &options.given_exec) {
-                (Err(_), Some(_)) => (trace::plan_on_its_own(trace, run.longest)?, true),
-                (plan, _) => (plan?, false),
+            let (plan, unfit) = match (plan, &options.given_exec) {
+                (Err(reason), Some(_)) => {
+                    (trace::plan_on_its_own(trace, run.longest)?, Some(reason))
+                }
+                (plan, _) => (plan?, None),
             };
             Ok(Job {
                 index,
                 case,
                 trace,
                 plan,
-                is_on_its_own,
+                unfit,
             })
         });
         outcomes.push(None);
@@ -145,7 +147,7 @@ pub(crate) fn run(
     jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.length));
     let (alone, together): (Vec<_>, Vec<_>) = jobs
         .iter()
-        .partition(|job| job.plan.is_alone() && !job.is_on_its_own);
+        .partition(|job| job.plan.is_alone() && job.unfit.is_none());
     let mut again = Vec::new();
     let one = |job: &&Job<'_>| run.one(job);
     trace::pool(&together, options.jobs.into(), one, |job, outcome| {
@@ -185,8 +187,8 @@ struct Job<'c> {
     case: &'c Case,
     trace: &'c Value,
     plan: Plan,
-    /// On a server that is set up for it.
-    is_on_its_own: bool,
+    /// Why the target is none for it: then it has a server of its own.
+    unfit: Option<String>,
 }
 
 impl Job<'_> {
@@ -213,8 +215,8 @@ struct Run<'r> {
 impl Run<'_> {
     fn one(&self, job: &Job<'_>) -> Outcome {
         let begin = Instant::now();
-        let verdict = match &self.options.given_exec {
-            Some(command) if job.is_on_its_own => self.on_its_own(job, command),
+        let verdict = match (&self.options.given_exec, &job.unfit) {
+            (Some(command), Some(reason)) => self.on_its_own(job, command, reason),
             _ => self.verdict(job, self.target),
         };
         Outcome {
@@ -224,7 +226,7 @@ impl Run<'_> {
         }
     }
 
-    fn on_its_own(&self, job: &Job<'_>, command: &str) -> Verdict {
+    fn on_its_own(&self, job: &Job<'_>, command: &str, reason: &str) -> Verdict {
         let dead = |seen| {
             Verdict::Fail(Failure {
                 expected: "a server that is set up for the case (--given-exec)".into(),
@@ -236,7 +238,9 @@ impl Run<'_> {
         let time = Duration::from_secs(self.options.given_wait);
         let server = match OwnServer::start(command, &job.case.version, job.trace, time) {
             Ok(server) => server,
-            Err(NoServer::Unsupported(reason)) => return Verdict::Skipped(reason),
+            Err(NoServer::Unsupported(why)) => {
+                return Verdict::Skipped(format!("{reason} ({why})"));
+            }
             Err(NoServer::Dead(seen)) => return dead(seen),
         };
         let target = match target(self.options, &server.address) {
@@ -245,11 +249,10 @@ impl Run<'_> {
         };
         let mut verdict = self.verdict(job, &target);
         if let Verdict::Fail(failure) = &mut verdict
-            && server.has_ended()
+            && let Some(ended) = server.ended()
         {
-            failure
-                .seen
-                .push_str("; the program of --given-exec has ended");
+            let ended = format!("; the program of --given-exec has ended ({ended})");
+            failure.seen.push_str(&ended);
         }
         verdict
     }

@@ -1,6 +1,7 @@
 //! A server that is set up for one case: a program that says where it listens.
 
 use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -57,7 +58,13 @@ impl OwnServer {
         let line = line.map_err(|error| {
             NoServer::Dead(match error {
                 RecvTimeoutError::Timeout => format!("no line within {} s", time.as_secs()),
-                RecvTimeoutError::Disconnected => "it has ended without a line".into(),
+                RecvTimeoutError::Disconnected => {
+                    // Its output ends a moment before it does.
+                    thread::sleep(Duration::from_millis(50));
+                    let ended = program.ended();
+                    let ended = ended.unwrap_or_else(|| "it has closed it".into());
+                    format!("its output has ended without a line ({ended})")
+                }
             })
         })?;
         let told: Value = serde_json::from_str(&line).unwrap_or_default();
@@ -74,7 +81,8 @@ impl OwnServer {
         }
     }
 
-    pub(crate) fn has_ended(&self) -> bool {
-        self.program.has_ended()
+    /// How the program has ended, if it has.
+    pub(crate) fn ended(&self) -> Option<String> {
+        self.program.ended()
     }
 }

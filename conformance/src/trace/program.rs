@@ -90,11 +90,18 @@ impl Program {
         }
     }
 
-    /// Whether it has ended; what it has left is still of its group then.
-    pub(super) fn has_ended(&self) -> bool {
+    /// How it has ended, if it has; what it has left is still of its group then.
+    pub(super) fn ended(&self) -> Option<String> {
         let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let seen = self.id().map(|id| waitid(WaitId::Pid(id), how));
-        !matches!(seen, Some(Ok(None)))
+        let status = match waitid(WaitId::Pid(self.id()?), how) {
+            Ok(None) => return None,
+            Ok(Some(status)) => status,
+            Err(error) => return Some(error.to_string()),
+        };
+        Some(match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, signal) => format!("signal {}", signal.unwrap_or(0)),
+        })
     }
 
     fn id(&self) -> Option<Pid> {
@@ -107,7 +114,7 @@ impl Drop for Program {
         // The end of its input is the end of the case.
         self.input = None;
         let deadline = Instant::now() + self.patience;
-        while !self.has_ended() && Instant::now() < deadline {
+        while self.ended().is_none() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(2));
         }
         // It and what it has started.
