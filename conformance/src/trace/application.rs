@@ -10,9 +10,6 @@ use serde_json::Value;
 use super::link::Wire;
 use super::program::Program;
 
-/// For a program to end by itself when nothing more is to be done.
-const PATIENCE: Duration = Duration::from_millis(500);
-
 pub(crate) struct Application {
     program: Program,
     listener: TcpListener,
@@ -32,7 +29,7 @@ impl Application {
             ("MQTT_HOST", "127.0.0.1".into()),
             ("MQTT_PORT", port.to_string()),
         ];
-        let program = Program::start(command, version, trace, &variables, PATIENCE)?;
+        let program = Program::start(command, version, trace, &variables)?;
         Ok(Self {
             program,
             listener,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::plan::{Plan, is_timed, length_within};
 use super::program::Program;
 
-/// For a server to end by itself.
+/// For a server that has started to end by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Characters of a line that are shown.
 const MOST_TEXT: usize = 200;
@@ -52,27 +52,27 @@ impl OwnServer {
             Value::Null => "[]".into(),
             needs => needs.to_string(),
         };
-        let program = Program::start(command, version, trace, &[("MQTT_NEEDS", needs)], PATIENCE);
-        let program = program.map_err(|error| NoServer::Dead(error.to_string()))?;
+        let program = Program::start(command, version, trace, &[("MQTT_NEEDS", needs)]);
+        let mut program = program.map_err(|error| NoServer::Dead(error.to_string()))?;
         let line = program.output.recv_timeout(time);
         let line = line.map_err(|error| {
             NoServer::Dead(match error {
                 RecvTimeoutError::Timeout => format!("no line within {} s", time.as_secs()),
                 RecvTimeoutError::Disconnected => {
-                    // Its output ends a moment before it does.
-                    thread::sleep(Duration::from_millis(50));
-                    let ended = program.ended();
-                    let ended = ended.unwrap_or_else(|| "it has closed it".into());
+                    let ended = ended(&program).unwrap_or_else(|| "it has closed it".into());
                     format!("its output has ended without a line ({ended})")
                 }
             })
         })?;
         let told: Value = serde_json::from_str(&line).unwrap_or_default();
         match (told["listening"].as_str(), told["unsupported"].as_str()) {
-            (Some(address), _) => Ok(Self {
-                program,
-                address: address.into(),
-            }),
+            (Some(address), _) => {
+                program.patience = PATIENCE;
+                Ok(Self {
+                    program,
+                    address: address.into(),
+                })
+            }
             (None, Some(reason)) => Err(NoServer::Unsupported(reason.into())),
             (None, None) => {
                 let line: String = line.chars().take(MOST_TEXT).collect();
@@ -83,6 +83,12 @@ impl OwnServer {
 
     /// How the program has ended, if it has.
     pub(crate) fn ended(&self) -> Option<String> {
-        self.program.ended()
+        ended(&self.program)
     }
+}
+
+/// The same; what it had open ends a moment before it does.
+fn ended(program: &Program) -> Option<String> {
+    thread::sleep(Duration::from_millis(100));
+    program.ended()
 }

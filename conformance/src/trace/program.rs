@@ -13,6 +13,8 @@ use serde_json::Value;
 /// Bytes that a program may print in one case; what is more is passed over.
 const MOST_BYTES: u64 = 4 << 20;
 
+const PATIENCE: Duration = Duration::from_millis(500);
+
 pub(super) struct Program {
     child: Child,
     /// Lines for it.
@@ -20,7 +22,7 @@ pub(super) struct Program {
     /// The lines that it prints.
     pub(super) output: Receiver<String>,
     /// For it to end by itself when nothing more is to be done.
-    patience: Duration,
+    pub(super) patience: Duration,
 }
 
 impl Program {
@@ -30,7 +32,6 @@ impl Program {
         version: &str,
         trace: &Value,
         variables: &[(&str, String)],
-        patience: Duration,
     ) -> io::Result<Self> {
         let given = &trace["given"];
         let given = if given.is_null() {
@@ -79,7 +80,7 @@ impl Program {
             child,
             input: Some(input),
             output,
-            patience,
+            patience: PATIENCE,
         })
     }
 
