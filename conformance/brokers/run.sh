@@ -15,7 +15,7 @@ results=conformance/results
 order=(ours mosquitto rabbitmq ejabberd aedes amqtt rumqttd rumqttd-311)
 (($#)) || set -- "${order[@]}"
 
-cargo build --quiet --release -p mqtt-conformance -p sansio-mqtt-drivers --bin mqtt-conformance --bin broker || exit 1
+cargo build --quiet --release -p mqtt-conformance -p sansio-mqtt-drivers --bin mqtt-conformance --bin broker --example server || exit 1
 runner=$target/release/mqtt-conformance
 outputs=$target/brokers/runs
 mkdir -p "$results" "$outputs"
@@ -34,12 +34,14 @@ put='
 one() {
     local name=$1 code
     rm -f "$results/$name.json"
-    local versions=()
+    local versions=() given=()
     case $name in
+    ours) given=(--given-exec "$target/release/examples/server") ;;
+    mosquitto) given=(--given-exec "$here/given-mosquitto.py") ;;
     rumqttd) versions=(--version 5.0) ;;
     rumqttd-311) versions=(--version 3.1.1) ;;
     esac
-    "$here/with.sh" "$name" sh -c "$put" sh "$name" "$runner" broker --details 0 "${versions[@]}" >"$outputs/$name.out" 2>&1
+    "$here/with.sh" "$name" sh -c "$put" sh "$name" "$runner" broker --details 0 "${versions[@]}" "${given[@]}" >"$outputs/$name.out" 2>&1
     code=$?
     printf '%-12s %s\n' "$name" "$(case $code in
     0) echo conforms ;;

@@ -14,8 +14,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::data::Data;
-use crate::trace::{self, Doubts, Isolation, Plan, Setting, Target};
-use crate::verdict::{Case, Outcome, Verdict};
+use crate::trace::{self, Doubts, Isolation, NoServer, OwnServer, Plan, Setting, Target};
+use crate::verdict::{Case, Failure, Outcome, Verdict};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -57,6 +57,18 @@ pub(crate) struct Options {
     /// or of keys of their `given`, for which the server is set up
     #[arg(long, value_name = "FILE")]
     pub(crate) capabilities: Option<PathBuf>,
+    /// The command of a server that is set up for one case, run by the shell for each that the target is not set up for
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) given_exec: Option<String>,
+    /// Seconds to wait until it listens
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 30,
+        requires = "given_exec"
+    )]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) given_wait: u64,
 }
 
 /// All that there are for this mode, in order.
@@ -71,11 +83,13 @@ pub(crate) fn run(
     chosen: &[Case],
     done: &mut dyn FnMut(&Outcome),
 ) -> Result<Vec<Outcome>, Error> {
-    let mut target = target(options)?;
+    let target = target(options, &options.target);
+    let mut target = target.map_err(|error| format!("--target {error}"))?;
     let name = name();
     let mut capabilities = trace::probe(&mut target, &name)?;
     let run = Run {
         name,
+        options,
         target: &target,
         longest: Duration::from_secs(options.longest.into()),
         number: AtomicUsize::new(0),
@@ -104,12 +118,19 @@ pub(crate) fn run(
         let trace = by_case.get(&(&case.id[..], &case.version[..]));
         let planned = trace.ok_or_else(|| "there is no such trace".to_owned());
         let planned = planned.and_then(|trace| {
-            let plan = trace::plan(trace, &case.version, &capabilities, run.longest)?;
+            let plan = trace::plan(trace, &case.version, &capabilities, run.longest);
+            let (plan, unfit) = match (plan, &options.given_exec) {
+                (Err(reason), Some(_)) => {
+                    (trace::plan_on_its_own(trace, run.longest)?, Some(reason))
+                }
+                (plan, _) => (plan?, None),
+            };
             Ok(Job {
                 index,
                 case,
                 trace,
                 plan,
+                unfit,
             })
         });
         outcomes.push(None);
@@ -126,11 +147,14 @@ pub(crate) fn run(
     }
     // The longest first, so that the others are done beside them.
     jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.length));
-    let (alone, together): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.plan.is_alone());
+    let (alone, together): (Vec<_>, Vec<_>) = jobs
+        .iter()
+        .partition(|job| job.plan.is_alone() && job.unfit.is_none());
     let mut doubts = Doubts::new();
     let one = |job: &&Job<'_>| run.one(job);
     trace::pool(&together, options.jobs.into(), one, |job, outcome| {
-        if let Some(outcome) = doubts.consider(*job, job.plan.is_timed, outcome) {
+        let is_shared = job.unfit.is_none();
+        if let Some(outcome) = doubts.consider(*job, job.plan.is_timed, is_shared, outcome) {
             outcomes[job.index] = finish(outcome);
         }
     });
@@ -147,7 +171,7 @@ pub(crate) fn run(
                 took: Duration::ZERO,
             },
         };
-        if let Some(outcome) = doubts.consider(job, job.plan.is_timed, outcome) {
+        if let Some(outcome) = doubts.consider(job, job.plan.is_timed, true, outcome) {
             outcomes[job.index] = finish(outcome);
         }
     }
@@ -157,8 +181,10 @@ pub(crate) fn run(
     }
     let mut is_gone = false;
     for (job, first) in again {
-        is_gone = is_gone || !trace::is_back(&target, &job.case.version, &run.name);
-        outcomes[job.index] = finish(if is_gone { first } else { run.one(job) });
+        let is_own = job.unfit.is_some();
+        is_gone |= !is_own && !is_gone && !trace::is_back(&target, &job.case.version, &run.name);
+        let can_be_tried = is_own || !is_gone;
+        outcomes[job.index] = finish(if can_be_tried { run.one(job) } else { first });
     }
     Ok(outcomes.into_iter().flatten().collect())
 }
@@ -168,11 +194,14 @@ struct Job<'c> {
     case: &'c Case,
     trace: &'c Value,
     plan: Plan,
+    /// Why the target is none for it: then it has a server of its own.
+    unfit: Option<String>,
 }
 
 struct Run<'r> {
     /// Not that of any other run.
     name: String,
+    options: &'r Options,
     target: &'r Target,
     longest: Duration,
     /// Of the next case.
@@ -182,7 +211,10 @@ struct Run<'r> {
 impl Run<'_> {
     fn one(&self, job: &Job<'_>) -> Outcome {
         let begin = Instant::now();
-        let verdict = self.verdict(job);
+        let verdict = match (&self.options.given_exec, &job.unfit) {
+            (Some(command), Some(reason)) => self.on_its_own(job, command, reason),
+            _ => self.verdict(job, self.target),
+        };
         Outcome {
             case: job.case.clone(),
             verdict,
@@ -190,10 +222,41 @@ impl Run<'_> {
         }
     }
 
-    fn verdict(&self, job: &Job<'_>) -> Verdict {
+    fn on_its_own(&self, job: &Job<'_>, command: &str, reason: &str) -> Verdict {
+        let dead = |seen| {
+            Verdict::Fail(Failure {
+                expected: "a server that is set up for the case (--given-exec)".into(),
+                seen,
+                log: Vec::new(),
+                is_dead: true,
+            })
+        };
+        let time = Duration::from_secs(self.options.given_wait);
+        let server = match OwnServer::start(command, &job.case.version, job.trace, time) {
+            Ok(server) => server,
+            Err(NoServer::Unsupported(why)) => {
+                return Verdict::Skipped(format!("{reason} ({why})"));
+            }
+            Err(NoServer::Dead(seen)) => return dead(seen),
+        };
+        let target = match target(self.options, &server.address) {
+            Ok(target) => target,
+            Err(error) => return dead(format!("listening: {error}")),
+        };
+        let mut verdict = self.verdict(job, &target);
+        if let Verdict::Fail(failure) = &mut verdict
+            && let Some(ended) = server.ended()
+        {
+            let ended = format!("; the program of --given-exec has ended ({ended})");
+            failure.seen.push_str(&ended);
+        }
+        verdict
+    }
+
+    fn verdict(&self, job: &Job<'_>, target: &Target) -> Verdict {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let setting = Setting {
-            target: self.target,
+            target,
             isolation: Isolation {
                 prefix: format!("{}{}", self.name, digits(number as u64, 3)),
                 has_topics: job.plan.has_topics,
@@ -222,9 +285,8 @@ fn digits(mut number: u64, count: usize) -> String {
     text
 }
 
-fn target(options: &Options) -> Result<Target, Error> {
-    let url = &options.target;
-    let wrong = |text: &str| format!("--target {url}: {text}");
+fn target(options: &Options, url: &str) -> Result<Target, Error> {
+    let wrong = |text: &str| format!("{url}: {text}");
     let parsed: Url = url.parse().map_err(|error| wrong(&format!("{error}")))?;
     let scheme: Scheme = parsed
         .scheme()

@@ -1,30 +1,18 @@
 //! A client under test: a program that is told what to ask for, and tells what it is given.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io;
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sansio_mqtt::Role;
 use serde_json::Value;
 
 use super::link::Wire;
-
-/// Bytes that a program may print in one case.
-const MOST_BYTES: u64 = 4 << 20;
-/// For a program to end by itself when nothing more is to be done.
-const PATIENCE: Duration = Duration::from_millis(500);
+use super::program::Program;
 
 pub(crate) struct Application {
-    child: Child,
+    program: Program,
     listener: TcpListener,
-    /// Lines for the program.
-    asked: Option<Sender<String>>,
-    /// What it has printed.
-    told: Receiver<String>,
     /// What it was given since this was last looked at.
     pub(super) delivered: Vec<Value>,
     /// Why it cannot do what is asked.
@@ -37,53 +25,14 @@ impl Application {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let given = &trace["given"];
-        let given = if given.is_null() {
-            "{}".into()
-        } else {
-            given.to_string()
-        };
-        let mut child = Command::new("sh")
-            .args(["-c", command])
-            .env("MQTT_HOST", "127.0.0.1")
-            .env("MQTT_PORT", port.to_string())
-            .env("MQTT_VERSION", version)
-            .env("MQTT_TRACE", trace["id"].as_str().unwrap_or_default())
-            .env("MQTT_GIVEN", given)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
-        let (asked, lines) = mpsc::channel::<String>();
-        let (tell, told) = mpsc::channel();
-        // Threads, so that a program that reads or prints nothing is not waited for. They end with it.
-        if let Some(mut stdin) = child.stdin.take() {
-            thread::spawn(move || {
-                for line in lines {
-                    if writeln!(stdin, "{line}")
-                        .and_then(|()| stdin.flush())
-                        .is_err()
-                    {
-                        return;
-                    }
-                }
-            });
-        }
-        if let Some(stdout) = child.stdout.take() {
-            thread::spawn(move || {
-                for line in BufReader::new(stdout.take(MOST_BYTES)).lines() {
-                    let Ok(line) = line else { return };
-                    if tell.send(line).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
+        let variables = [
+            ("MQTT_HOST", "127.0.0.1".into()),
+            ("MQTT_PORT", port.to_string()),
+        ];
+        let program = Program::start(command, version, trace, &variables)?;
         Ok(Self {
-            child,
+            program,
             listener,
-            asked: Some(asked),
-            told,
             delivered: Vec::new(),
             unsupported: None,
         })
@@ -91,9 +40,7 @@ impl Application {
 
     /// Tells the program to do something; one that has ended is noticed by what does not come.
     pub(super) fn ask(&self, line: &Value) {
-        if let Some(asked) = &self.asked {
-            let _ = asked.send(line.to_string());
-        }
+        self.program.write(line.to_string());
     }
 
     /// The connection that the program has opened, if it has.
@@ -104,7 +51,7 @@ impl Application {
 
     /// Takes what the program has printed. An error: what is none of the lines that it may print.
     pub(super) fn listen(&mut self) -> Result<(), String> {
-        for line in self.told.try_iter() {
+        for line in self.program.output.try_iter() {
             let value: Value = serde_json::from_str(&line)
                 .map_err(|error| format!("printed {line:?}: {error}"))?;
             if value["delivered"].is_object() {
@@ -116,24 +63,5 @@ impl Application {
             }
         }
         Ok(())
-    }
-}
-
-impl Drop for Application {
-    fn drop(&mut self) {
-        // The end of its input is the end of the case.
-        self.asked = None;
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-        // It and what it has started.
-        let group = format!("kill -9 -- -{}", self.child.id());
-        let _ = Command::new("sh").args(["-c", &group]).status();
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -31,18 +31,19 @@ impl<'j, J> Doubts<'j, J> {
         }
     }
 
-    /// Gives the outcome back if nothing of it is in doubt.
+    /// Gives the outcome back if nothing of it is in doubt. `is_shared`: other cases have the same server.
     pub(crate) fn consider(
         &mut self,
         job: &'j J,
         is_timed: bool,
+        is_shared: bool,
         outcome: Outcome,
     ) -> Option<Outcome> {
         let Verdict::Fail(failure) = &outcome.verdict else {
             return Some(outcome);
         };
         let now = Instant::now();
-        if failure.is_dead {
+        if failure.is_dead && is_shared {
             let begin = now.checked_sub(outcome.took).unwrap_or(now);
             self.deaths.push((begin, now + PATIENCE));
         }

@@ -1,17 +1,12 @@
 //! A server on a port of its own: one that does what a function says, or the crate's broker.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
 
-use sansio_mqtt::Instant;
-use serde_json::{Value, json};
+use sansio_mqtt::Clock;
+use serde_json::Value;
 
-use super::traces::bytes::for_version;
-use super::traces::server::Administered;
-use super::traces::single::Single;
-use super::traces::{Manner, Side};
+use super::serve::{serve, side};
 
 /// Each connection is served by this function, in a thread.
 pub(crate) fn served(serve: impl Fn(TcpStream) + Copy + Send + 'static) -> u16 {
@@ -34,77 +29,17 @@ pub(crate) enum Change {
     Twice(u8),
 }
 
-struct Connection {
-    name: String,
-    stream: TcpStream,
-    output: Vec<u8>,
-}
-
 /// The crate's broker, set up as a trace says.
 pub(crate) fn good(set_up: &Value, version: &str, change: Change) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    listener.set_nonblocking(true).expect("a listener");
-    let given = for_version(version, &set_up["given"]);
-    let needs = set_up["needs"].as_array().cloned().unwrap_or_default();
+    let (set_up, version) = (set_up.clone(), version.to_owned());
     thread::spawn(move || {
-        let begin = std::time::Instant::now();
-        let now = || Instant::from_millis(1_000_000).saturating_add(begin.elapsed());
-        let mut side: Box<dyn Side> = if given["reason_string"].is_string() && needs.is_empty() {
-            Box::new(Single::new(&given))
-        } else {
-            let serves_31 = needs.contains(&json!("serves_3.1"));
-            Box::new(Administered::new(now(), &given, serves_31, Manner::Whole))
-        };
-        let mut connections: Vec<Connection> = Vec::new();
-        let mut number = 0;
-        loop {
-            let mut is_idle = true;
-            if let Ok((stream, _)) = listener.accept() {
-                stream.set_nonblocking(true).expect("a socket");
-                number += 1;
-                let name = format!("connection{number}");
-                side.open(now(), &name);
-                let output = Vec::new();
-                connections.push(Connection {
-                    name,
-                    stream,
-                    output,
-                });
-                is_idle = false;
-            }
-            for one in &mut connections {
-                let mut buffer = [0; 16 << 10];
-                match one.stream.read(&mut buffer) {
-                    Ok(read) if read > 0 => {
-                        is_idle = false;
-                        side.input(now(), &one.name, &buffer[..read]);
-                    }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    _ => side.end(now(), &one.name),
-                }
-            }
-            if side.next().is_some_and(|at| at <= now()) {
-                side.tick(now());
-            }
-            connections.retain_mut(|one| {
-                let (bytes, is_closed) = side.output(&one.name);
-                one.output.extend(changed(&bytes, change));
-                match one.stream.write(&one.output) {
-                    Ok(written) => drop(one.output.drain(..written)),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    Err(_) => one.output.clear(),
-                }
-                if is_closed && one.output.is_empty() {
-                    let _ = one.stream.shutdown(Shutdown::Both);
-                    return false;
-                }
-                true
-            });
-            if is_idle {
-                thread::sleep(Duration::from_millis(1));
-            }
-        }
+        let clock = Clock::new();
+        let mut side = side(clock.now(), &version, &set_up["given"], &set_up["needs"]);
+        serve(&listener, &mut *side, &clock, |bytes| {
+            changed(&bytes, change)
+        })
     });
     port
 }
