@@ -33,7 +33,9 @@ pub(crate) struct Options {
 
 /// All that there are for this mode, in order.
 pub(crate) fn cases(data: &Data) -> Vec<Case> {
-    trace::cases(data, "client")
+    let mut cases = trace::cases(data, "client");
+    cases.append(&mut trace::wire_cases(data, "client"));
+    cases
 }
 
 struct Job<'c> {
@@ -66,7 +68,10 @@ pub(crate) fn run(
         isolation: Isolation::default(),
         longest: Duration::from_secs(options.longest.into()),
     };
+    let wire = trace::wire_traces(data, "client", chosen);
+    let wire = wire.iter().map(|(trace, version)| (trace, *version));
     let by_case: HashMap<(&str, &str), &Value> = trace::traces(data, "client")
+        .chain(wire)
         .map(|(trace, version)| ((trace["id"].as_str().unwrap_or_default(), version), trace))
         .collect();
     let mut outcomes: Vec<Option<Outcome>> = Vec::new();

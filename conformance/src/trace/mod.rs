@@ -13,6 +13,7 @@ mod probe;
 mod run;
 mod steps;
 mod support;
+mod wire;
 
 pub(crate) use application::Application;
 pub(crate) use cases::{cases, traces};
@@ -21,7 +22,8 @@ pub(crate) use link::Target;
 pub(crate) use plan::{Plan, is_timed, length_within, plan};
 pub(crate) use pool::pool;
 pub(crate) use probe::{is_shared, probe};
-pub(crate) use run::{Setting, run};
+pub(crate) use run::{Setting, run, run_with};
+pub(crate) use wire::{cases as wire_cases, traces as wire_traces};
 
 use serde_json::Value;
 
