@@ -23,7 +23,7 @@ pub(crate) use plan::{Plan, is_timed, length_within, plan};
 pub(crate) use pool::pool;
 pub(crate) use probe::{is_shared, probe};
 pub(crate) use run::{Setting, run, run_with};
-pub(crate) use wire::{cases as wire_cases, traces as wire_traces};
+pub(crate) use wire::{cases as wire_cases, is_wire, traces as wire_traces};
 
 use serde_json::Value;
 

@@ -127,7 +127,7 @@ pub(crate) fn traces<'d>(
 }
 
 /// Whether a trace is one of these: then its last step has looked at the end.
-pub(super) fn is_wire(trace: &Value) -> bool {
+pub(crate) fn is_wire(trace: &Value) -> bool {
     list(&trace["steps"])
         .last()
         .is_some_and(|step| step["wire"].is_object())

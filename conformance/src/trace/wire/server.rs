@@ -141,7 +141,8 @@ fn valid(vector: &Value, version: &str, bytes: String) -> Result<Value, String> 
         ),
         _ => connected(json!({"type": "CONNECT"})),
     };
-    wire["stays"] = (is_kept || packet["clean_start"] == false || packet["will"].is_object()).into();
+    let may_stay = is_kept || packet["clean_start"] == false || packet["retain"] == true;
+    wire["stays"] = (may_stay || packet["will"].is_object()).into();
     steps.push(json!({"wire": wire}));
     Ok(json!({"steps": steps, "needs": needs(&packet), "bytes": many, "is_alone": is_alone}))
 }
