@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::link::Wire;
 
-/// Bytes that a program may print in one case.
-const MOST_BYTES: u64 = 4 << 20;
+/// Bytes that a program may print.
+const MOST_BYTES: u64 = 16 << 20;
 /// For a program to end by itself when nothing more is to be done.
 const PATIENCE: Duration = Duration::from_millis(500);
 

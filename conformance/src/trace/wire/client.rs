@@ -62,7 +62,8 @@ pub(super) fn trace(vector: &Value, version: &str, kind: Kind) -> Result<Value, 
         json!({"expect": {"type": "CONNECT"}}),
     ];
     if !is_connack {
-        steps.push(json!({"send": {"type": "CONNACK", "session_present": false, "reason": "0x00"}}));
+        steps
+            .push(json!({"send": {"type": "CONNACK", "session_present": false, "reason": "0x00"}}));
     }
     let demands = match (packet["type"].as_str(), packet["qos"].as_u64()) {
         (None, _) => "refused",

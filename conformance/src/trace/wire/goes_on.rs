@@ -9,6 +9,9 @@ use super::judge::{Ending, PINGREQ};
 /// These say that the packet is wrong; any other code is about the server's own rules.
 const WRONG: [&str; 2] = ["0x81", "0x82"];
 
+/// A server need not take so many bytes of somebody whom it does not know yet.
+const LARGE: u64 = 16_384;
+
 impl Run<'_> {
     pub(super) fn goes_on(&mut self, wire: &Value, demands: &str) -> Result<(), Stop> {
         if demands == "end" {
@@ -62,6 +65,9 @@ impl Run<'_> {
         let last = seen.last().cloned().unwrap_or_default();
         let reason = last["reason"].as_str().unwrap_or_default().to_owned();
         let is_told = last["type"] == "DISCONNECT" && &reason[..] >= "0x80";
+        if demands == "CONNACK" && wire["bytes"].as_u64() > Some(LARGE) {
+            return Err(Stop::Skipped("it takes no CONNECT that is so large".into()));
+        }
         let is_wrong = !is_told || WRONG.contains(&&reason[..]);
         let seen = match last {
             Value::Null => "closed".into(),
@@ -87,11 +93,15 @@ impl Run<'_> {
             return Ok(());
         }
         if wire["is_own"] == true {
-            return Err(Stop::Skipped(format!("what begins with $ is its own: {seen}")));
+            return Err(Stop::Skipped(format!(
+                "what begins with $ is its own: {seen}"
+            )));
         }
         match is_wrong {
             true => Err(failed(expected, seen)),
-            false => Err(Stop::Skipped(format!("refused for its own reasons: {reason}"))),
+            false => Err(Stop::Skipped(format!(
+                "refused for its own reasons: {reason}"
+            ))),
         }
     }
 
@@ -108,9 +118,13 @@ impl Run<'_> {
         let Some(reason) = reason.and_then(Value::as_str) else {
             return Ok(());
         };
-        // An ill-formed filter.
-        let is_wrong = reason == "0x8f" || WRONG.contains(&reason);
-        self.against_it(wire, is_wrong, "a code below 0x80", shown(answer), reason)
+        self.against_it(
+            wire,
+            WRONG.contains(&reason),
+            "a code below 0x80",
+            shown(answer),
+            reason,
+        )
     }
 
     /// A good DISCONNECT ends the connection, and the other side says nothing to it.

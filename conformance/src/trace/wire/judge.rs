@@ -112,7 +112,10 @@ impl Run<'_> {
             return skipped("Retain Available is 0".into());
         }
         let most = limit("topic_alias_maximum").unwrap_or(0);
-        if wire["topic_alias"].as_u64().is_some_and(|alias| alias > most) {
+        if wire["topic_alias"]
+            .as_u64()
+            .is_some_and(|alias| alias > most)
+        {
             return skipped(format!("Topic Alias Maximum is {most}"));
         }
         Ok(())
@@ -132,7 +135,14 @@ impl Run<'_> {
             let link = self.link_mut()?;
             let Some((_, packet)) = link.packets.pop_front() else {
                 let is_closed = link.closed.is_some();
-                return Ok((seen, if is_closed { Ending::Closed } else { Ending::Silent }));
+                return Ok((
+                    seen,
+                    if is_closed {
+                        Ending::Closed
+                    } else {
+                        Ending::Silent
+                    },
+                ));
             };
             let is_probe = match is_client {
                 true => packet["type"] == "PUBACK" && packet["packet_id"] == PROBE,
@@ -161,13 +171,15 @@ impl Run<'_> {
             |packet: &Value| packet["type"] == "CONNACK" && packet["reason"] == "0x00";
         let (seen, ending) = self.answers(self.timeout(), is_accepted)?;
         let mut taken = seen.iter().filter(|packet| !is_error(packet));
-        let taken = taken.next().or_else(|| seen.iter().find(|one| is_accepted(one)));
+        let taken = taken
+            .next()
+            .or_else(|| seen.iter().find(|one| is_accepted(one)));
         if ending == Ending::Closed && taken.is_none() {
             return self.judge_codes(wire, &seen);
         }
         let remark = match &wire["open"] {
             Value::String(key) if ending != Ending::Silent => Some(key.clone()),
-            _ if ending == Ending::GoesOn && taken.is_none() => self.told_so(wire, &seen),
+            _ if ending == Ending::GoesOn => told_so(wire, &seen),
             _ => None,
         };
         if let Some(key) = remark {
@@ -185,18 +197,6 @@ impl Run<'_> {
             Ending::Silent => format!("{all}still open"),
         };
         Err(failed("close", seen))
-    }
-
-    /// An ill-formed filter or a topic name may be refused with a code of its own.
-    fn told_so(&self, wire: &Value, seen: &[Value]) -> Option<String> {
-        let [answer] = seen else { return None };
-        match answer["type"].as_str()? {
-            "SUBACK" | "UNSUBACK" if wire["is_subscribe"] == true => Some("A-09".into()),
-            "PUBACK" | "PUBREC" if wire["is_name"] == true && answer["reason"] == "0x90" => {
-                Some("A-10".into())
-            }
-            _ => None,
-        }
     }
 
     /// To refuse is what counts; both words for it stand for any fault.
@@ -247,9 +247,29 @@ impl Run<'_> {
     }
 }
 
+/// An ill-formed filter or a topic name may be refused with a code of its own. To UNSUBSCRIBE the answer may be that there
+/// was no such subscription, which is all that can be said before 5.0.
+fn told_so(wire: &Value, seen: &[Value]) -> Option<String> {
+    let [answer] = seen else { return None };
+    let is_none = |code: &Value| *code == "0x11" || is_failure(code);
+    let (is_filter, is_name) = (wire["is_filter"] == true, wire["is_name"] == true);
+    match answer["type"].as_str()? {
+        "SUBACK" if is_filter && is_error(answer) => Some("A-09".into()),
+        "UNSUBACK" if is_filter && answer["reasons"].is_null() => Some("A-09".into()),
+        "UNSUBACK" if is_filter && list(&answer["reasons"]).iter().any(is_none) => {
+            Some("A-09".into())
+        }
+        "PUBACK" | "PUBREC" if is_name && answer["reason"] == "0x90" => Some("A-10".into()),
+        _ => None,
+    }
+}
+
+fn is_failure(code: &Value) -> bool {
+    code.as_str().is_some_and(|code| code >= "0x80")
+}
+
 /// Whether it says that something is wrong. A DISCONNECT before 5.0 says nothing, and no server sends one.
 fn is_error(packet: &Value) -> bool {
-    let is_failure = |code: &Value| code.as_str().is_some_and(|code| code >= "0x80");
     match packet["type"].as_str() {
         Some("CONNACK") => packet["reason"] != "0x00",
         Some("SUBACK" | "UNSUBACK") => list(&packet["reasons"]).iter().any(is_failure),

@@ -17,8 +17,10 @@ impl Run<'_> {
     pub(super) fn matching(&mut self, wire: &Value) -> Result<(), Stop> {
         let topic = wire["topic"].as_str().unwrap_or_default().to_owned();
         let has_to = wire["matches"] == true;
-        self.send(&json!({"type": "SUBSCRIBE", "packet_id": 1, "subscriptions": [
-            {"filter": wire["filter"], "qos": 0}, {"filter": LAST, "qos": 0}]}))?;
+        self.send(
+            &json!({"type": "SUBSCRIBE", "packet_id": 1, "subscriptions": [
+            {"filter": wire["filter"], "qos": 0}, {"filter": LAST, "qos": 0}]}),
+        )?;
         let end = Instant::now() + self.timeout();
         let answer = self.next_of(end, |packet| packet["type"] == "SUBACK")?;
         let Some(answer) = answer else {
@@ -85,6 +87,11 @@ impl Run<'_> {
 
     fn nothing(&self) -> String {
         let is_closed = self.link().is_ok_and(|link| link.closed.is_some());
-        if is_closed { "closed" } else { "it did not come" }.into()
+        if is_closed {
+            "closed"
+        } else {
+            "it did not come"
+        }
+        .into()
     }
 }

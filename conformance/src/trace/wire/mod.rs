@@ -83,6 +83,7 @@ fn sources<'d>(data: &'d Data, role: &'static str) -> impl Iterator<Item = Sourc
     });
     let topics = data.topics.iter().filter(move |_| role == "server");
     let topics = topics.flat_map(|file| list(&file["vectors"]));
+    let topics = topics.filter(|vector| topics::fits(vector));
     let topics = topics.flat_map(|vector| {
         let versions = list(&vector["versions"]).iter().filter_map(Value::as_str);
         versions.map(move |version| Source {

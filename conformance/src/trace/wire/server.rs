@@ -73,7 +73,7 @@ fn refused(vector: &Value, version: &str, bytes: &str) -> Value {
         "hex": bytes, "demands": "refused", "is_first": is_connect,
         "open": open_question(vector, Kind::Refused),
         "reasons": if has_tag(vector, "several") { Value::Null } else { vector["reasons"].clone() },
-        "is_subscribe": matches!(first, Some(8 | 10)),
+        "is_filter": has("A-09"),
         "is_name": has("A-10") || has("A-14"),
     }}));
     let mut needs = Vec::new();
@@ -126,6 +126,7 @@ fn valid(vector: &Value, version: &str, bytes: String) -> Result<Value, String> 
     let is_own = encode(own, &packet).is_ok_and(|own| hex(&own) == bytes);
     let is_alone = is_seen && (!is_own || has_long(&packet));
     let many = bytes.len() / 2;
+    wire["bytes"] = many.into();
     if is_seen && (is_own || kind == "CONNECT") {
         wire["packet"] = packet.clone();
     }
@@ -136,9 +137,9 @@ fn valid(vector: &Value, version: &str, bytes: String) -> Result<Value, String> 
     let is_kept = expiry.as_u64().is_some_and(|expiry| expiry > 0);
     let mut steps = match kind {
         "CONNECT" => vec![json!({"open": "a", "version": own})],
-        "DISCONNECT" if is_kept => connected(
-            json!({"type": "CONNECT", "properties": {"session_expiry_interval": 10}}),
-        ),
+        "DISCONNECT" if is_kept => {
+            connected(json!({"type": "CONNECT", "properties": {"session_expiry_interval": 10}}))
+        }
         _ => connected(json!({"type": "CONNECT"})),
     };
     let may_stay = is_kept || packet["clean_start"] == false || packet["retain"] == true;
@@ -168,12 +169,24 @@ fn needs(packet: &Value) -> Vec<&'static str> {
     };
     let subscriptions = list(&packet["subscriptions"]).iter();
     let mut filters = subscriptions.filter_map(|one| one["filter"].as_str());
-    add("wildcards", filters.clone().any(|filter| filter.contains(['+', '#'])));
+    add(
+        "wildcards",
+        filters.clone().any(|filter| filter.contains(['+', '#'])),
+    );
     // Before 5.0 it is an ordinary filter.
     let is_5 = properties.is_object();
-    add("shared_subscriptions", is_5 && filters.any(|filter| filter.starts_with("$share/")));
-    add("subscription_identifiers", !properties["subscription_identifiers"].is_null());
-    add("retain", packet["retain"] == true || packet["will"]["retain"] == true);
+    add(
+        "shared_subscriptions",
+        is_5 && filters.any(|filter| filter.starts_with("$share/")),
+    );
+    add(
+        "subscription_identifiers",
+        !properties["subscription_identifiers"].is_null(),
+    );
+    add(
+        "retain",
+        packet["retain"] == true || packet["will"]["retain"] == true,
+    );
     add("qos2", packet["qos"] == 2 || packet["will"]["qos"] == 2);
     add("topic_alias", !properties["topic_alias"].is_null());
     add("assigned_client_id", packet["client_id"] == "");

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::list;
 use super::super::support::json::hex;
 use super::super::support::traces::bytes::encode;
 use super::server::connected;
@@ -19,6 +20,19 @@ pub(super) fn trace(vector: &Value, version: &str) -> Result<Value, String> {
         (Err(_), Ok(filter), None) => one_filter(vector, version, &filter),
         _ => Err("no topic vector".into()),
     }
+}
+
+/// Whether its texts can stand in a packet.
+pub(super) fn fits(vector: &Value) -> bool {
+    ["topic_runs", "filter_runs"].iter().all(|name| {
+        let runs = list(&vector[*name]).iter();
+        let length = |run: &Value| {
+            let piece = run[0].as_str().map_or(0, str::len) as u64;
+            piece.saturating_mul(run[1].as_u64().unwrap_or(0))
+        };
+        let lengths = runs.map(length);
+        lengths.fold(0, u64::saturating_add) <= MOST as u64
+    })
 }
 
 fn kind(vector: &Value) -> Kind {
@@ -59,7 +73,7 @@ fn one_filter(vector: &Value, version: &str, filter: &str) -> Result<Value, Stri
     let mut wire = json!({
         "open": open_question(vector, kind), "is_own": filter.starts_with('$'),
         "demands": if kind == Kind::Valid { "SUBACK" } else { "refused" },
-        "packet_id": 1, "count": 1, "is_subscribe": true,
+        "packet_id": 1, "count": 1, "is_filter": true,
     });
     match kind {
         Kind::Valid => wire["packet"] = packet,
