@@ -67,8 +67,7 @@ impl Run<'_> {
         }
         // What is behind CONNECT comes when it is answered, and nothing comes behind DISCONNECT.
         let is_end = wire["demands"] == "CONNACK" || wire["demands"] == "end";
-        let is_first = wire["is_first"] == true && self.application.is_none();
-        if !is_end && !is_first {
+        if !is_end {
             bytes.extend(self.probe()?);
         }
         if bytes.is_empty() {
@@ -179,7 +178,7 @@ impl Run<'_> {
         }
         let remark = match &wire["open"] {
             Value::String(key) if ending != Ending::Silent => Some(key.clone()),
-            _ if ending == Ending::GoesOn => told_so(wire, &seen),
+            _ if ending == Ending::GoesOn => told_so(self.version, wire, &seen),
             _ => None,
         };
         if let Some(key) = remark {
@@ -248,13 +247,13 @@ impl Run<'_> {
 }
 
 /// An ill-formed filter or a topic name may be refused with a code of its own. To UNSUBSCRIBE the answer may be that there
-/// was no such subscription, which is all that can be said before 5.0.
-fn told_so(wire: &Value, seen: &[Value]) -> Option<String> {
+/// was no such subscription, which is all that can be said before 5.0. SUBACK of 3.1 has no code that refuses.
+fn told_so(version: &str, wire: &Value, seen: &[Value]) -> Option<String> {
     let [answer] = seen else { return None };
     let is_none = |code: &Value| *code == "0x11" || is_failure(code);
     let (is_filter, is_name) = (wire["is_filter"] == true, wire["is_name"] == true);
     match answer["type"].as_str()? {
-        "SUBACK" if is_filter && is_error(answer) => Some("A-09".into()),
+        "SUBACK" if is_filter && (version == "3.1" || is_error(answer)) => Some("A-09".into()),
         "UNSUBACK" if is_filter && answer["reasons"].is_null() => Some("A-09".into()),
         "UNSUBACK" if is_filter && list(&answer["reasons"]).iter().any(is_none) => {
             Some("A-09".into())

@@ -19,7 +19,8 @@ pub(super) fn kind(vector: &Value) -> Option<Kind> {
         return None;
     }
     if is_refusal(&vector["verdict"]) {
-        return Some(Kind::Refused);
+        // Who takes it would keep it, under a topic that may be another's.
+        return (!is_retained(vector)).then_some(Kind::Refused);
     }
     if vector["verdict"] != "valid" || has_tag(vector, "stream") {
         return None;
@@ -41,6 +42,19 @@ pub(super) fn kind(vector: &Value) -> Option<Kind> {
         _ => false,
     };
     is_case.then_some(Kind::Valid)
+}
+
+/// Whether its first byte is that of a message to be retained.
+fn is_retained(vector: &Value) -> bool {
+    let hex = vector["hex"].as_str().unwrap_or_default().as_bytes();
+    matches!(
+        hex,
+        [
+            b'3',
+            b'1' | b'3' | b'5' | b'7' | b'9' | b'b' | b'd' | b'f',
+            ..
+        ]
+    )
 }
 
 pub(super) fn trace(vector: &Value, version: &str, kind: Kind) -> Result<Value, String> {
