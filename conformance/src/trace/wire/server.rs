@@ -44,17 +44,29 @@ pub(super) fn kind(vector: &Value) -> Option<Kind> {
     is_case.then_some(Kind::Valid)
 }
 
-/// Whether its first byte is that of a message to be retained.
+/// Whether it is a message to be retained, or such a will and bytes behind it that may end the connection.
 fn is_retained(vector: &Value) -> bool {
-    let hex = vector["hex"].as_str().unwrap_or_default().as_bytes();
-    matches!(
-        hex,
-        [
-            b'3',
-            b'1' | b'3' | b'5' | b'7' | b'9' | b'b' | b'd' | b'f',
-            ..
-        ]
-    )
+    let hex = vector["hex"].as_str().unwrap_or_default();
+    match first_nibble(vector) {
+        Some(3) => matches!(
+            hex.get(1..2),
+            Some("1" | "3" | "5" | "7" | "9" | "b" | "d" | "f")
+        ),
+        Some(1) => has_tag(vector, "stream") && has_retained_will(hex),
+        _ => false,
+    }
+}
+
+/// By the flags of CONNECT, which stand behind the protocol's name and level.
+fn has_retained_will(hex: &str) -> bool {
+    const FLAGS: u8 = 0x24;
+    let bytes = unhex(hex).unwrap_or_default();
+    let rest = bytes.iter().skip(1).skip_while(|byte| **byte >= 0x80);
+    let mut rest = rest.skip(1);
+    let length = rest.next().zip(rest.next());
+    let length = length.map_or(0, |(high, low)| usize::from(*high) << 8 | usize::from(*low));
+    let flags = rest.nth(length + 1);
+    flags.is_some_and(|flags| flags & FLAGS == FLAGS)
 }
 
 pub(super) fn trace(vector: &Value, version: &str, kind: Kind) -> Result<Value, String> {
@@ -94,7 +106,9 @@ fn refused(vector: &Value, version: &str, bytes: &str) -> Value {
     if version != "3.1" && is_connect && is_of_31(bytes) {
         needs.push("refuses_3.1");
     }
-    json!({"steps": steps, "needs": needs, "bytes": bytes.len() / 2})
+    // Clients of the same identifier would take each other over, and then a will goes out.
+    let is_alone = is_connect && has_retained_will(bytes);
+    json!({"steps": steps, "needs": needs, "bytes": bytes.len() / 2, "is_alone": is_alone})
 }
 
 /// A good CONNECT of 3.1, which is refused by those that do not serve it.
