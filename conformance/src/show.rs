@@ -177,7 +177,7 @@ fn dump(hex: &str) -> String {
 }
 
 /// How many cases are named; `list --filter` has all of them.
-const CASES: usize = 20;
+const CASES: usize = 10;
 
 /// What a statement says and which cases show it, in each version that has it, or in the one that is asked for.
 pub(crate) fn explain(
@@ -216,19 +216,27 @@ fn explained(statement: &Statement, cases: &[Case]) -> String {
         .iter()
         .filter(|case| case.version == *version && case.statements.contains(id))
         .collect();
+    let mut named = std::collections::HashSet::new();
     for role in ["codec", "server", "client"] {
         let of_role: Vec<_> = showing.iter().filter(|case| case.role == role).collect();
         if of_role.is_empty() {
             continue;
         }
         let _ = writeln!(out, "{} cases for a {role}:", of_role.len());
-        for case in of_role.iter().take(CASES) {
+        let all = format!("list --role {role} --filter {version}:{id}");
+        // A vector is named once.
+        let (same, own): (Vec<_>, Vec<_>) =
+            of_role.iter().partition(|case| named.contains(&case.id));
+        for case in own.iter().take(CASES) {
             let _ = writeln!(out, "  {}  {}", case.id, spell::cut(&case.comment, 200));
         }
-        if of_role.len() > CASES {
-            let more = of_role.len() - CASES;
-            let _ = writeln!(out, "  and {more} more: list --filter {version}:{id}");
+        if own.len() > CASES {
+            let _ = writeln!(out, "  and {} more: {all}", own.len() - CASES);
         }
+        if !same.is_empty() {
+            let _ = writeln!(out, "  {} of those above: {all}", same.len());
+        }
+        named.extend(of_role.iter().map(|case| &case.id));
     }
     if showing.is_empty() {
         let why = match &statement.why_none {

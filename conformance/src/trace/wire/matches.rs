@@ -24,7 +24,7 @@ impl Run<'_> {
         let end = Instant::now() + self.timeout();
         let answer = self.next_of(end, |packet| packet["type"] == "SUBACK")?;
         let Some(answer) = answer else {
-            return Err(failed("SUBACK", self.nothing()));
+            return Err(self.nothing("SUBACK"));
         };
         if let Some(code) = list(&answer["reasons"])
             .iter()
@@ -55,7 +55,7 @@ impl Run<'_> {
             (true, false, _) if is_own => {
                 Err(Stop::Skipped("topics that begin with $ are its own".into()))
             }
-            (true, false, _) => Err(failed("the message", self.nothing())),
+            (true, false, _) => Err(self.nothing("the message")),
             (false, true, Value::String(key)) => {
                 self.remark(key.clone());
                 Ok(())
@@ -65,7 +65,7 @@ impl Run<'_> {
             (false, false, _) if is_own => {
                 Err(Stop::Skipped("topics that begin with $ are its own".into()))
             }
-            (false, false, _) => Err(failed("the message behind it", self.nothing())),
+            (false, false, _) => Err(self.nothing("the message behind it")),
         }
     }
 
@@ -85,13 +85,11 @@ impl Run<'_> {
         }
     }
 
-    fn nothing(&self) -> String {
-        let is_closed = self.link().is_ok_and(|link| link.closed.is_some());
-        if is_closed {
-            "closed"
-        } else {
-            "it did not come"
+    /// Whether a filter or a topic is taken is shown by other cases.
+    fn nothing(&self, expected: &str) -> Stop {
+        match self.link().is_ok_and(|link| link.closed.is_some()) {
+            true => Stop::Skipped("it does not take the filter or the topic".into()),
+            false => failed(expected, "it did not come"),
         }
-        .into()
     }
 }
