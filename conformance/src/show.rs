@@ -225,7 +225,7 @@ fn explained(statement: &Statement, cases: &[Case]) -> String {
         let _ = writeln!(out, "{} cases for a {role}:", of_role.len());
         let all = format!("list --role {role} --filter {version}:{id}");
         // A vector is named once.
-        let (same, own): (Vec<_>, Vec<_>) =
+        let (same, own): (Vec<&&Case>, Vec<&&Case>) =
             of_role.iter().partition(|case| named.contains(&case.id));
         for case in own.iter().take(CASES) {
             let _ = writeln!(out, "  {}  {}", case.id, spell::cut(&case.comment, 200));
