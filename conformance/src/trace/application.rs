@@ -146,8 +146,10 @@ impl Drop for Application {
             thread::sleep(Duration::from_millis(2));
         }
         // It and what it has started.
-        let group = format!("kill -9 -- -{}", self.child.id());
-        let _ = Command::new("sh").args(["-c", &group]).status();
+        let group = i32::try_from(self.child.id());
+        if let Some(group) = group.ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
