@@ -108,7 +108,7 @@ fn standing(
     let is_known = known.has(case);
     match &outcome.verdict {
         Verdict::Skipped(_) => return Standing::Skipped,
-        Verdict::Pass if is_known => return Standing::UnexpectedPass,
+        Verdict::Pass if known.has_id(case) => return Standing::UnexpectedPass,
         Verdict::Pass => return Standing::Passed,
         Verdict::NonStrict(_) if !is_strict => return Standing::NonStrict,
         Verdict::NonStrict(_) | Verdict::Fail(_) => {}

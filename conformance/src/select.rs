@@ -30,6 +30,16 @@ enum Filter {
     Id(String),
 }
 
+fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
+}
+
+fn glob(text: &str) -> Result<GlobMatcher, String> {
+    let glob = GlobBuilder::new(text).literal_separator(false).build();
+    let glob = glob.map_err(|error| format!("{text}: {}", error.kind()))?;
+    Ok(glob.compile_matcher())
+}
+
 impl Filter {
     fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() {
@@ -55,12 +65,8 @@ impl Filter {
         if version.is_some() {
             return Err(format!("{text}: neither a section nor a statement"));
         }
-        if text.contains(['*', '?', '[', '{']) {
-            let glob = GlobBuilder::new(text)
-                .literal_separator(false)
-                .build()
-                .map_err(|error| format!("{text}: {}", error.kind()))?;
-            return Ok(Self::Glob(glob.compile_matcher()));
+        if is_glob(text) {
+            return Ok(Self::Glob(glob(text)?));
         }
         Ok(Self::Part(text.to_owned()))
     }
@@ -121,9 +127,12 @@ impl Selection {
     }
 }
 
-/// Cases that are known to fail: ids, with a version or for all.
+/// Cases that are known to fail: ids or globs of them, with a version or for all.
 #[derive(Default)]
-pub(crate) struct KnownFailing(HashMap<String, HashSet<Option<String>>>);
+pub(crate) struct KnownFailing {
+    ids: HashMap<String, HashSet<Option<String>>>,
+    globs: Vec<(GlobMatcher, Option<String>)>,
+}
 
 impl KnownFailing {
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
@@ -133,7 +142,7 @@ impl KnownFailing {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let mut all: HashMap<String, HashSet<Option<String>>> = HashMap::new();
+        let mut all = Self::default();
         for (number, line) in text.lines().enumerate() {
             let words = line.split('#').next().unwrap_or_default();
             let mut words = words.split_whitespace();
@@ -143,23 +152,40 @@ impl KnownFailing {
             if !is_known || words.next().is_some() {
                 return Err(format!("line {}: not an id and a version", number + 1));
             }
-            let versions = all.entry(id.to_owned()).or_default();
-            versions.insert(version.map(str::to_owned));
+            let version = version.map(str::to_owned);
+            if is_glob(id) {
+                let glob = glob(id).map_err(|error| format!("line {}: {error}", number + 1))?;
+                all.globs.push((glob, version));
+            } else {
+                let versions = all.ids.entry(id.to_owned()).or_default();
+                versions.insert(version);
+            }
         }
-        Ok(Self(all))
+        Ok(all)
     }
 
+    /// Whether it may fail.
     pub(crate) fn has(&self, case: &Case) -> bool {
-        self.0.get(&case.id).is_some_and(|versions| {
+        let of = |version: &Option<String>| version.as_ref().is_none_or(|one| *one == case.version);
+        let mut globs = self.globs.iter();
+        self.has_id(case) || globs.any(|(glob, version)| of(version) && glob.is_match(&case.id))
+    }
+
+    /// Whether it has to: a glob takes in some that pass.
+    pub(crate) fn has_id(&self, case: &Case) -> bool {
+        self.ids.get(&case.id).is_some_and(|versions| {
             versions.contains(&None) || versions.contains(&Some(case.version.clone()))
         })
     }
 
-    /// Ids that there are not.
+    /// Ids that there are not, and globs that no case fits.
     pub(crate) fn unknown(&self, cases: &[Case]) -> Vec<&str> {
         let ids: HashSet<_> = cases.iter().map(|case| &case.id[..]).collect();
-        let mut unknown: Vec<_> = self.0.keys().map(String::as_str).collect();
+        let mut unknown: Vec<_> = self.ids.keys().map(String::as_str).collect();
         unknown.retain(|id| !ids.contains(id));
+        let fits = |glob: &GlobMatcher| cases.iter().any(|case| glob.is_match(&case.id));
+        let globs = self.globs.iter().filter(|(glob, _)| !fits(glob));
+        unknown.extend(globs.map(|(glob, _)| glob.glob().glob()));
         unknown.sort_unstable();
         unknown
     }
@@ -201,6 +227,20 @@ mod tests {
         assert!(all.is_ok_and(|known| known.has(&listed) && known.has(&case("a/b", "3.1.1"))));
         assert!(KnownFailing::parse("a/b 6.0").is_err());
         assert!(KnownFailing::parse("a/b 5.0 c").is_err());
+    }
+
+    #[test]
+    fn known_failing_has_globs() {
+        let known = KnownFailing::parse("{a,b}/* 5.0").unwrap_or_default();
+        let cases = [case("a/b", "5.0"), case("a/b", "3.1.1"), case("c/b", "5.0")];
+        assert_eq!(
+            cases.each_ref().map(|one| known.has(one)),
+            [true, false, false]
+        );
+        assert!(!known.has_id(&cases[0]));
+        assert!(known.unknown(&cases).is_empty());
+        assert_eq!(known.unknown(&cases[2..]), ["{a,b}/*"]);
+        assert!(KnownFailing::parse("{a").is_err());
     }
 
     #[test]

@@ -7,6 +7,8 @@
 mod broker;
 #[path = "../src/data.rs"]
 mod data;
+#[path = "../src/spell.rs"]
+mod spell;
 #[path = "../src/trace/mod.rs"]
 mod trace;
 #[path = "../src/verdict.rs"]
@@ -254,7 +256,9 @@ fn the_crate_passes() {
     // Those with the same set-up share a server.
     let mut groups: BTreeMap<String, (Value, Vec<Case>)> = BTreeMap::new();
     for case in broker::cases(&data) {
-        let trace = traces[&case.id[..]];
+        let Some(trace) = traces.get(&case.id[..]) else {
+            continue;
+        };
         if longest(trace) > 5_000 {
             continue;
         }
@@ -372,4 +376,217 @@ fn the_server_is_left_clean() {
         "{:?}",
         outcomes[0]
     );
+}
+
+/// The cases of vectors of 5.0 that are to be refused, or to be taken, one of so many.
+fn vectors(data: &Data, is_valid: bool, of: usize) -> Vec<Case> {
+    let mut verdicts = BTreeMap::new();
+    for file in &data.codec {
+        for vector in file["vectors"].as_array().expect("vectors") {
+            verdicts.insert(vector["id"].as_str().expect("an id"), &vector["verdict"]);
+        }
+    }
+    let mut cases = broker::cases(data);
+    cases.retain(|case| {
+        let verdict = verdicts.get(&case.id[..]);
+        case.version == "5.0" && verdict.is_some_and(|verdict| (*verdict == "valid") == is_valid)
+    });
+    let cases: Vec<_> = cases.into_iter().step_by(of).collect();
+    assert!(cases.len() > 50);
+    cases
+}
+
+/// A CONNACK for the first bytes, then what the function says for the others, until it says nothing.
+fn answering(stream: TcpStream, answer: impl Fn(&[u8]) -> Option<Vec<u8>>) {
+    let mut stream = stream;
+    let mut buffer = vec![0; 1 << 16];
+    let mut is_first = true;
+    while let Ok(read) = stream.read(&mut buffer) {
+        let bytes = &buffer[..read];
+        if read == 0 || is_first && stream.write_all(&CONNACK).is_err() {
+            return;
+        }
+        // CONNECT may have something behind it.
+        if is_first && !bytes.ends_with(&[0xC0, 0]) {
+            is_first = false;
+            continue;
+        }
+        is_first = false;
+        match answer(bytes) {
+            Some(answer) if stream.write_all(&answer).is_ok() => {}
+            _ => return,
+        }
+    }
+}
+
+#[test]
+fn one_that_takes_everything_fails_what_is_to_be_refused() {
+    let port = served(|stream| {
+        answering(stream, |bytes| {
+            let is_ping = bytes.ends_with(&[0xC0, 0]);
+            Some(if is_ping { vec![0xD0, 0] } else { Vec::new() })
+        });
+    });
+    let data = all();
+    let chosen = vectors(&data, false, 5);
+    let outcomes = run(port, &["--timeout", "300"], &data, &chosen).expect("outcomes");
+    let mut failed = 0;
+    for outcome in &outcomes {
+        match &outcome.verdict {
+            Verdict::Fail(failure) => {
+                assert!(!failure.is_dead, "{}: {failure:?}", outcome.case.id);
+                assert_eq!(failure.expected, "close", "{}", outcome.case.id);
+                failed += 1;
+            }
+            // What the standard leaves open.
+            Verdict::NonStrict(_) => {}
+            other => panic!("{}: {other:?}", outcome.case.id),
+        }
+    }
+    assert!(failed > outcomes.len() * 9 / 10, "{failed}");
+}
+
+#[test]
+fn one_that_closes_on_everything_fails_what_is_to_be_taken() {
+    let port = served(|stream| answering(stream, |_| None));
+    let data = all();
+    let chosen = vectors(&data, true, 3);
+    let outcomes = run(port, &["--timeout", "300"], &data, &chosen).expect("outcomes");
+    let mut failed = 0;
+    for outcome in &outcomes {
+        match &outcome.verdict {
+            Verdict::Fail(_) => failed += 1,
+            Verdict::NonStrict(_) | Verdict::Skipped(_) => {}
+            // The end of the connection is what it asks for.
+            Verdict::Pass => {
+                assert!(
+                    outcome.case.id.contains("disconnect"),
+                    "{}",
+                    outcome.case.id
+                );
+            }
+        }
+    }
+    assert!(
+        failed > outcomes.len() / 2,
+        "{failed} of {}",
+        outcomes.len()
+    );
+}
+
+/// A refusal may be told, and is none if it is told that all is well.
+#[test]
+fn a_code_before_the_end_is_one_of_an_error() {
+    let data = all();
+    let mut chosen = vectors(&data, false, 1);
+    chosen.retain(|case| case.id.starts_with("5.0/subscribe/options-"));
+    assert!(chosen.len() > 50);
+    let good = served(|mut stream| {
+        await_connect(&mut stream);
+        let _ = stream.write_all(&CONNACK);
+        await_connect(&mut stream);
+        let _ = stream.write_all(&[0xE0, 2, 0x82, 0]);
+    });
+    for outcome in run(good, &[], &data, &chosen).expect("outcomes") {
+        assert!(
+            matches!(outcome.verdict, Verdict::Pass),
+            "{}: {:?}",
+            outcome.case.id,
+            outcome.verdict
+        );
+    }
+    let bad = served(|mut stream| {
+        await_connect(&mut stream);
+        let _ = stream.write_all(&CONNACK);
+        await_connect(&mut stream);
+        let _ = stream.write_all(&[0xE0, 0]);
+    });
+    for outcome in run(bad, &[], &data, &chosen).expect("outcomes") {
+        let failure = failure(&outcome);
+        assert!(failure.seen.contains("DISCONNECT"), "{failure:?}");
+    }
+}
+
+/// The vectors, against the crate, and nothing is left of them.
+#[test]
+fn the_crate_takes_and_refuses_vectors() {
+    let port = good(&json!({"needs": ["serves_3.1"]}), "5.0", Change::None);
+    let data = all();
+    let mut chosen = broker::cases(&data);
+    chosen.retain(|case| !case.id.starts_with("traces/"));
+    let many = |version: &str| chosen.iter().filter(|case| case.version == version).count();
+    assert!(many("3.1") > 2_000 && many("3.1.1") > 2_500 && many("5.0") > 5_500);
+    // What may be retained is among them.
+    let is_kept = |case: &Case| case.id.contains("retain") || case.id.contains("will");
+    let mut number = 0;
+    chosen.retain(|case| {
+        number += 1;
+        number % 10 == 0 || is_kept(case)
+    });
+    let outcomes = run(port, &[], &data, &chosen).expect("outcomes");
+    let passed = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome.verdict, Verdict::Pass));
+    assert!(passed.count() > outcomes.len() / 2);
+    for outcome in &outcomes {
+        assert!(
+            !matches!(outcome.verdict, Verdict::Fail(_)),
+            "{} {}: {:?}",
+            outcome.case.id,
+            outcome.case.version,
+            outcome.verdict
+        );
+    }
+    let (data, cases) = one(json!([
+        {"open": "a"},
+        {"send": {"type": "CONNECT"}},
+        {"expect": {"type": "CONNACK"}},
+        {"send": {"type": "SUBSCRIBE", "packet_id": 1, "subscriptions": [{"filter": "#"}]}},
+        {"expect": {"type": "SUBACK"}},
+        {"quiet_ms": 200},
+    ]));
+    let outcomes = run(port, &[], &data, &cases).expect("outcomes");
+    assert!(
+        matches!(outcomes[0].verdict, Verdict::Pass),
+        "{:?}",
+        outcomes[0]
+    );
+}
+
+/// A server whose messages come to nobody, or to everybody.
+#[test]
+fn matches_are_looked_at() {
+    let data = all();
+    let mut chosen = broker::cases(&data);
+    chosen.retain(|case| {
+        case.version == "5.0"
+            && case.id.starts_with("topics/matches/a-2d-")
+            && !case.id.contains("dollar")
+    });
+    assert!(chosen.len() > 2);
+    let port = good(&json!({}), "5.0", Change::None);
+    for outcome in run(port, &[], &data, &chosen).expect("outcomes") {
+        assert!(matches!(outcome.verdict, Verdict::Pass), "{outcome:?}");
+    }
+    // What it is sent goes back, whatever was subscribed to.
+    let echo = served(|stream| {
+        answering(stream, |bytes| match bytes.first() {
+            Some(0x82) => {
+                let mut answer = vec![0x90, 5, bytes[2], bytes[3], 0, 0, 0];
+                if bytes.iter().filter(|byte| **byte == b'/').count() < 3 {
+                    answer[1] = 4;
+                    answer.pop();
+                }
+                Some(answer)
+            }
+            Some(0x30) => Some(bytes.to_vec()),
+            _ => Some(Vec::new()),
+        });
+    });
+    let outcomes = run(echo, &["--timeout", "300"], &data, &chosen).expect("outcomes");
+    for outcome in outcomes {
+        let has_to = outcome.case.id.contains("-matches-");
+        let is_passed = matches!(outcome.verdict, Verdict::Pass);
+        assert_eq!(is_passed, has_to, "{outcome:?}");
+    }
 }

@@ -28,9 +28,13 @@ fn filters() {
     let part = lines(&set, &["--filter", "pingreq/"]);
     assert!(part.len() > 20 && part.iter().all(|line| line.contains("/pingreq/")));
     let glob = lines(&set, &["--filter", "*/pingreq/pl*n"]);
-    assert_eq!(glob.len(), 2, "{glob:?}");
+    // Each of them is shown to a codec and to a server.
+    assert_eq!(glob.len(), 4, "{glob:?}");
     let version = lines(&set, &["--filter", "*/pingreq/plain", "--version", "3.1.1"]);
-    assert!(version.len() == 1 && version[0].starts_with("3.1.1/pingreq/plain\t3.1.1\tcodec\t"));
+    assert_eq!(version.len(), 2, "{version:?}");
+    for (line, role) in version.iter().zip(["codec", "server"]) {
+        assert!(line.starts_with(&format!("3.1.1/pingreq/plain\t3.1.1\t{role}\t")));
+    }
     let section = lines(&set, &["--filter", "4.7.1"]);
     assert!(section.iter().any(|line| line.contains("MQTT-4.7.1-1")));
     assert!(!section.iter().any(|line| line.contains("/pingreq/plain")));
@@ -47,7 +51,7 @@ fn filters() {
         &set,
         &["--filter", PLAIN, "--filter", "3.1.1/pingreq/plain"],
     );
-    assert_eq!(two.len(), 2);
+    assert_eq!(two.len(), 4);
     let json = out(&set.run(&["list", "--json", "--filter", PLAIN]));
     let json: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json[0]["id"], PLAIN);

@@ -6,6 +6,8 @@
 mod client;
 #[path = "../src/data.rs"]
 mod data;
+#[path = "../src/spell.rs"]
+mod spell;
 #[path = "../src/trace/mod.rs"]
 mod trace;
 #[path = "../src/verdict.rs"]
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use data::Data;
-use verdict::{Outcome, Verdict};
+use verdict::{Case, Outcome, Verdict};
 
 #[derive(Parser)]
 struct Cli {
@@ -28,20 +30,34 @@ struct Cli {
 fn run(command: &str, more: &[&str], filter: &str) -> Result<Vec<Outcome>, String> {
     let data = Data::load(None).expect("what is in the program");
     let mut cases = client::cases(&data);
-    cases.retain(|case| case.id.contains(filter));
+    cases.retain(|case| case.id.starts_with("traces/") && case.id.contains(filter));
+    run_cases(command, more, &data, &cases)
+}
+
+fn run_cases(
+    command: &str,
+    more: &[&str],
+    data: &Data,
+    cases: &[Case],
+) -> Result<Vec<Outcome>, String> {
     assert!(!cases.is_empty());
     let mut words = vec!["client", "--exec", command];
     words.extend(more);
     let cli = Cli::parse_from(words);
-    client::run(&cli.options, &data, &cases, &mut |_| ()).map_err(|error| error.to_string())
+    client::run(&cli.options, data, cases, &mut |_| ()).map_err(|error| error.to_string())
 }
 
 /// `cargo test` builds the examples beside the tests.
 fn own() -> String {
+    example("client")
+}
+
+fn example(name: &str) -> String {
     let mut path: PathBuf = std::env::current_exe().expect("this test");
     path.pop();
     path.pop();
-    path.push("examples/client");
+    path.push("examples");
+    path.push(name);
     format!("'{}'", path.display())
 }
 
@@ -93,5 +109,69 @@ fn what_a_client_cannot_do_is_skipped() {
     let command = r#"echo '{"unsupported": "nothing"}'; cat > /dev/null"#;
     for outcome in run(command, &[], "client-qos/gives").expect("outcomes") {
         assert!(matches!(&outcome.verdict, Verdict::Skipped(reason) if reason == "nothing"));
+    }
+}
+
+/// The cases of these vectors.
+fn vectors(data: &Data, is_chosen: impl Fn(&Case) -> bool) -> Vec<Case> {
+    let mut cases = client::cases(data);
+    cases.retain(|case| !case.id.starts_with("traces/") && is_chosen(case));
+    cases
+}
+
+#[test]
+fn the_crate_takes_and_refuses_vectors() {
+    let data = Data::load(None).expect("what is in the program");
+    let all = vectors(&data, |_| true);
+    assert!(all.len() > 5_500, "{}", all.len());
+    let chosen: Vec<_> = all.into_iter().step_by(6).collect();
+    for outcome in run_cases(&own(), &[], &data, &chosen).expect("outcomes") {
+        let (id, version) = (&outcome.case.id, &outcome.case.version);
+        assert!(
+            matches!(outcome.verdict, Verdict::Pass),
+            "{id} {version}: {:?}",
+            outcome.verdict
+        );
+    }
+}
+
+/// What is advice in 5.0 is so by its first statement.
+#[test]
+fn one_that_takes_everything_fails_what_is_to_be_refused() {
+    let data = Data::load(None).expect("what is in the program");
+    let is_flags = |case: &Case| case.id.contains("/puback/flags-");
+    let chosen = vectors(&data, is_flags);
+    assert_eq!(chosen.len(), 30);
+    for case in &chosen {
+        assert_eq!(case.version == "5.0", case.statements[0] == "U5-109");
+    }
+    for fault in ["takes", "once"] {
+        let command = format!("{} {fault}", example("faulty_client"));
+        let outcomes = run_cases(&command, &["--timeout", "1000"], &data, &chosen);
+        for outcome in outcomes.expect("outcomes") {
+            let Verdict::Fail(failure) = &outcome.verdict else {
+                panic!("{}: {:?}", outcome.case.id, outcome.verdict);
+            };
+            assert!(failure.seen.contains("goes on"), "{failure:?}");
+        }
+    }
+}
+
+/// One program is asked for many connections.
+#[test]
+fn one_that_closes_on_everything_fails_what_is_to_be_taken() {
+    let data = Data::load(None).expect("what is in the program");
+    let command = format!("{} closes", example("faulty_client"));
+    let refused = vectors(&data, |case| case.id.contains("/puback/flags-"));
+    for outcome in run_cases(&command, &[], &data, &refused).expect("outcomes") {
+        assert!(matches!(outcome.verdict, Verdict::Pass), "{outcome:?}");
+    }
+    let taken = vectors(&data, |case| case.id.contains("/publish/flags-2"));
+    assert_eq!(taken.len(), 2);
+    for outcome in run_cases(&command, &[], &data, &taken).expect("outcomes") {
+        let Verdict::Fail(failure) = &outcome.verdict else {
+            panic!("{}: {:?}", outcome.case.id, outcome.verdict);
+        };
+        assert_eq!(failure.expected, "PUBACK", "{failure:?}");
     }
 }

@@ -73,7 +73,9 @@ pub(crate) struct Options {
 
 /// All that there are for this mode, in order.
 pub(crate) fn cases(data: &Data) -> Vec<Case> {
-    trace::cases(data, "server")
+    let mut cases = trace::cases(data, "server");
+    cases.append(&mut trace::wire_cases(data, "server"));
+    cases
 }
 
 /// Runs those that are chosen; `done` is told of each outcome as it comes. An error: the target cannot be reached at all.
@@ -105,7 +107,10 @@ pub(crate) fn run(
     if let Some(refusal) = capabilities.is_closed_to_all() {
         return Err(format!("nobody is let in ({refusal})").into());
     }
+    let wire = trace::wire_traces(data, "server", chosen);
+    let wire = wire.iter().map(|(trace, version)| (trace, *version));
     let by_case: HashMap<(&str, &str), &Value> = trace::traces(data, "server")
+        .chain(wire)
         .map(|(trace, version)| ((trace["id"].as_str().unwrap_or_default(), version), trace))
         .collect();
     let mut outcomes: Vec<Option<Outcome>> = Vec::new();

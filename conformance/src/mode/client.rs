@@ -1,6 +1,7 @@
 //! `client`: a program that is a client, told what to ask for on its standard input.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -33,7 +34,9 @@ pub(crate) struct Options {
 
 /// All that there are for this mode, in order.
 pub(crate) fn cases(data: &Data) -> Vec<Case> {
-    trace::cases(data, "client")
+    let mut cases = trace::cases(data, "client");
+    cases.append(&mut trace::wire_cases(data, "client"));
+    cases
 }
 
 struct Job<'c> {
@@ -67,7 +70,10 @@ pub(crate) fn run(
         isolation: Isolation::default(),
         longest: Duration::from_secs(options.longest.into()),
     };
+    let wire = trace::wire_traces(data, "client", chosen);
+    let wire = wire.iter().map(|(trace, version)| (trace, *version));
     let by_case: HashMap<(&str, &str), &Value> = trace::traces(data, "client")
+        .chain(wire)
         .map(|(trace, version)| ((trace["id"].as_str().unwrap_or_default(), version), trace))
         .collect();
     let mut outcomes: Vec<Option<Outcome>> = Vec::new();
@@ -101,18 +107,14 @@ pub(crate) fn run(
         }
     }
     jobs.sort_by_key(|job| std::cmp::Reverse(job.length));
+    let programs = Programs {
+        command: &options.exec,
+        setting: &setting,
+        idle: Mutex::new(Vec::new()),
+    };
     let one = |job: &Job<'_>| {
         let begin = Instant::now();
-        let version = &job.case.version;
-        let verdict = match Application::start(&options.exec, version, job.trace) {
-            Ok(application) => trace::run(&setting, Some(application), job.trace, version),
-            Err(error) => Verdict::Fail(Failure {
-                expected: "a program".into(),
-                seen: error.to_string(),
-                log: Vec::new(),
-                is_dead: true,
-            }),
-        };
+        let verdict = programs.verdict(job);
         Outcome {
             case: job.case.clone(),
             verdict,
@@ -140,4 +142,56 @@ pub(crate) fn run(
         return Err(format!("{}: it never connects", options.exec).into());
     }
     Ok(outcomes)
+}
+
+/// The command, and those that it was started as that are good for another vector.
+struct Programs<'p> {
+    command: &'p str,
+    setting: &'p Setting<'p>,
+    idle: Mutex<Vec<(String, Application)>>,
+}
+
+impl Programs<'_> {
+    /// Vectors ask for one connection after the other, traces for a client of their own.
+    fn verdict(&self, job: &Job<'_>) -> Verdict {
+        let version = &job.case.version;
+        if let Some(mut application) = self.take(job) {
+            application.again();
+            let verdict = self.run(job, application);
+            // What fails may be due to a case before.
+            if matches!(verdict, Verdict::Pass | Verdict::NonStrict(_)) {
+                return verdict;
+            }
+        }
+        match Application::start(self.command, version, job.trace) {
+            Ok(application) => self.run(job, application),
+            Err(error) => Verdict::Fail(Failure {
+                expected: "a program".into(),
+                seen: error.to_string(),
+                log: Vec::new(),
+                is_dead: true,
+            }),
+        }
+    }
+
+    fn take(&self, job: &Job<'_>) -> Option<Application> {
+        if !trace::is_wire(job.trace) {
+            return None;
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = idle.iter().position(|(of, _)| *of == job.case.version)?;
+        Some(idle.swap_remove(index).1)
+    }
+
+    fn run(&self, job: &Job<'_>, application: Application) -> Verdict {
+        let mut application = Some(application);
+        let version = &job.case.version;
+        let verdict = trace::run_with(self.setting, &mut application, job.trace, version);
+        let is_good = matches!(verdict, Verdict::Pass | Verdict::NonStrict(_));
+        if let Some(application) = application.filter(|_| is_good && trace::is_wire(job.trace)) {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.push((version.clone(), application));
+        }
+        verdict
+    }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Application {
     pub(super) delivered: Vec<Value>,
     /// Why it cannot do what is asked.
     pub(super) unsupported: Option<String>,
+    /// Cases that it was used for, whose connections have other names.
+    earlier: usize,
 }
 
 impl Application {
@@ -35,11 +37,24 @@ impl Application {
             listener,
             delivered: Vec::new(),
             unsupported: None,
+            earlier: 0,
         })
+    }
+
+    /// The next case. What was left of the last one is nothing to it.
+    pub(crate) fn again(&mut self) {
+        self.earlier += 1;
+        let _ = self.listen();
+        self.delivered.clear();
+        while self.listener.accept().is_ok() {}
     }
 
     /// Tells the program to do something; one that has ended is noticed by what does not come.
     pub(super) fn ask(&self, line: &Value) {
+        let mut line = line.clone();
+        if let (true, Some(name)) = (self.earlier > 0, line["on"].as_str()) {
+            line["on"] = format!("{name}{}", self.earlier).into();
+        }
         self.program.write(line.to_string());
     }
 

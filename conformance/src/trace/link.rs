@@ -213,11 +213,13 @@ impl Wire {
         if self.input.is_empty() {
             return None;
         }
-        // What 3.1.1 says to a version that it does not know.
-        let version = match self.sender == Role::Server && self.input.starts_with(&UNKNOWN_VERSION)
-        {
-            true => "3.1.1",
-            false => version,
+        // What 3.1.1 says to a version that it does not know, and what is said to one that nobody knows.
+        let is_unknown = self.sender == Role::Server && self.input.starts_with(&UNKNOWN_VERSION);
+        let version = match version {
+            _ if is_unknown => "3.1.1",
+            "any" if self.input.starts_with(&UNKNOWN_VERSION[..2]) => "3.1.1",
+            "any" => "5.0",
+            version => version,
         };
         let (version, options) = receiver(version)?;
         let options = options.with_sender(Some(self.sender));

@@ -16,6 +16,7 @@ mod program;
 mod run;
 mod steps;
 mod support;
+mod wire;
 
 pub(crate) use application::Application;
 pub(crate) use cases::{cases, traces};
@@ -26,7 +27,8 @@ pub(crate) use link::Target;
 pub(crate) use plan::{Plan, is_timed, length_within, plan};
 pub(crate) use pool::pool;
 pub(crate) use probe::{is_shared, probe};
-pub(crate) use run::{Setting, run};
+pub(crate) use run::{Setting, run, run_with};
+pub(crate) use wire::{cases as wire_cases, is_wire, traces as wire_traces};
 
 use serde_json::Value;
 

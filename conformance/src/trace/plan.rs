@@ -68,6 +68,10 @@ pub(crate) fn plan(
     } else if let Some(reason) = other_limits(trace, version, capabilities) {
         return Err(reason);
     }
+    let most = capabilities.connack.get("maximum_packet_size");
+    if let Some(most) = most.filter(|most| trace["bytes"].as_u64() > most.as_u64()) {
+        return Err(format!("Maximum Packet Size is {most}"));
+    }
     let mut all = Texts::default();
     all.walk(&trace["steps"], "");
     let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
@@ -76,9 +80,11 @@ pub(crate) fn plan(
     let has_sizes = !given["connack"]["maximum_packet_size"].is_null();
     let has_topics = all.topics.iter().all(|topic| can_be_prefixed(topic))
         && !has_sizes
+        && trace["is_alone"] != true
         && !is_set(&["refuse_publish", "suback", "disconnect", "reason_string"]);
     let client_ids = &all.client_ids;
     let has_client_ids = client_ids.iter().all(|id| id.len() <= LONGEST_CLIENT_ID)
+        && trace["is_alone"] != true
         && !is_set(&["refuse_client_id", "reason_string"]);
     let sees_all = all
         .topics

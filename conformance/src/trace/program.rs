@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use serde_json::Value;
 
 /// Bytes that a program may print in one case; what is more is passed over.
-const MOST_BYTES: u64 = 4 << 20;
+const MOST_BYTES: u64 = 16 << 20;
 
 const PATIENCE: Duration = Duration::from_millis(500);
 

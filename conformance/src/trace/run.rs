@@ -55,12 +55,22 @@ pub(crate) fn failed(expected: impl Into<String>, seen: impl Into<String>) -> St
 /// Runs the trace of a server, or of a client if there is a program, and clears away what it leaves on a server.
 pub(crate) fn run(
     setting: &Setting<'_>,
-    application: Option<Application>,
+    mut application: Option<Application>,
+    trace: &Value,
+    version: &str,
+) -> Verdict {
+    run_with(setting, &mut application, trace, version)
+}
+
+/// The same, and the program is for other cases afterwards.
+pub(crate) fn run_with(
+    setting: &Setting<'_>,
+    application: &mut Option<Application>,
     trace: &Value,
     version: &str,
 ) -> Verdict {
     let mut run = Run::new(setting, trace, version);
-    run.application = application;
+    run.application = application.take();
     let mut result = run.all();
     let mut is_dead = false;
     if let Err(Stop::Failed {
@@ -75,6 +85,7 @@ pub(crate) fn run(
     if !is_dead && run.application.is_none() {
         run.clean();
     }
+    *application = run.application.take();
     match result {
         Ok(()) => match run.remarks.first() {
             None => Verdict::Pass,
@@ -257,7 +268,10 @@ impl<'t> Run<'t> {
         for step in list(&self.trace["steps"]) {
             self.step(step)?;
         }
-        self.finish()
+        match super::wire::is_wire(self.trace) {
+            true => Ok(()),
+            false => self.finish(),
+        }
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -378,6 +392,7 @@ impl<'t> Run<'t> {
                 }
                 self.check_connack(name)?;
             }
+            Some("CONNECT") => link.connect = packet.clone(),
             Some("PUBACK" | "PUBCOMP") => {
                 let id = packet["packet_id"].as_u64();
                 id.map(|id| link.in_flight.remove(&id));

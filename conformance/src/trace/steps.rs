@@ -60,6 +60,7 @@ impl Run<'_> {
             "quiet_ms",
             "wait_ms",
             "close",
+            "wire",
         ];
         let verb = verbs.into_iter().find(|verb| !step[*verb].is_null());
         let Some(verb) = verb else {
@@ -87,6 +88,7 @@ impl Run<'_> {
                 let time = Duration::from_millis(value.as_u64().unwrap_or(0));
                 self.wait(Instant::now() + time, |_| false)?;
             }
+            "wire" => self.wire(value)?,
             _ => self.close(value.as_str().unwrap_or_default())?,
         }
         self.since = Instant::now();
@@ -123,7 +125,7 @@ impl Run<'_> {
         }
     }
 
-    fn send(&mut self, packet: &Value) -> Result<(), Stop> {
+    pub(super) fn send(&mut self, packet: &Value) -> Result<(), Stop> {
         let version = self.link()?.version.clone();
         let packet = for_version(&version, packet);
         let mut sent = packet.clone();
@@ -150,7 +152,7 @@ impl Run<'_> {
     }
 
     /// What has to be cleared away, and what the server has to answer.
-    fn remember(&mut self, version: &str, sent: &Value) -> Result<(), Stop> {
+    pub(super) fn remember(&mut self, version: &str, sent: &Value) -> Result<(), Stop> {
         match sent["type"].as_str() {
             Some("CONNECT") => {
                 if let Some(id) = sent["client_id"].as_str().filter(|id| !id.is_empty()) {
@@ -223,7 +225,7 @@ impl Run<'_> {
         }
     }
 
-    fn write(&mut self, bytes: &[u8], text: String) -> Result<(), Stop> {
+    pub(super) fn write(&mut self, bytes: &[u8], text: String) -> Result<(), Stop> {
         let name = self.current.clone();
         self.note(&name, true, text, bytes);
         self.has_sent = true;
@@ -266,7 +268,7 @@ impl Run<'_> {
     }
 
     /// Waits until there is a packet or the end.
-    fn news(&mut self, end: Instant) -> Result<(), Stop> {
+    pub(super) fn news(&mut self, end: Instant) -> Result<(), Stop> {
         self.link()?;
         self.wait(end, |run| {
             run.link()
