@@ -2,10 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use sansio_mqtt::Instant;
+use sansio_mqtt_drivers::{Scheme, Transport};
 use serde_json::{Value, json};
 
 use super::traces::bytes::for_version;
@@ -36,12 +39,22 @@ pub(crate) enum Change {
 
 struct Connection {
     name: String,
-    stream: TcpStream,
+    transport: Transport<TcpStream>,
     output: Vec<u8>,
 }
 
 /// The crate's broker, set up as a trace says.
 pub(crate) fn good(set_up: &Value, version: &str, change: Change) -> u16 {
+    good_over(Scheme::Mqtt, None, set_up, version, change)
+}
+
+pub(crate) fn good_over(
+    scheme: Scheme,
+    tls: Option<Arc<ServerConfig>>,
+    set_up: &Value,
+    version: &str,
+    change: Change,
+) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     listener.set_nonblocking(true).expect("a listener");
@@ -66,16 +79,17 @@ pub(crate) fn good(set_up: &Value, version: &str, change: Change) -> u16 {
                 let name = format!("connection{number}");
                 side.open(now(), &name);
                 let output = Vec::new();
+                let transport = Transport::accept(scheme, stream, tls.as_ref());
                 connections.push(Connection {
                     name,
-                    stream,
+                    transport: transport.expect("a transport"),
                     output,
                 });
                 is_idle = false;
             }
             for one in &mut connections {
                 let mut buffer = [0; 16 << 10];
-                match one.stream.read(&mut buffer) {
+                match one.transport.read(&mut buffer) {
                     Ok(read) if read > 0 => {
                         is_idle = false;
                         side.input(now(), &one.name, &buffer[..read]);
@@ -90,13 +104,17 @@ pub(crate) fn good(set_up: &Value, version: &str, change: Change) -> u16 {
             connections.retain_mut(|one| {
                 let (bytes, is_closed) = side.output(&one.name);
                 one.output.extend(changed(&bytes, change));
-                match one.stream.write(&one.output) {
+                match one.transport.write(&one.output) {
                     Ok(written) => drop(one.output.drain(..written)),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(_) => one.output.clear(),
                 }
+                let _ = one.transport.flush();
                 if is_closed && one.output.is_empty() {
-                    let _ = one.stream.shutdown(Shutdown::Both);
+                    one.transport.close();
+                    if let Some(socket) = one.transport.socket() {
+                        let _ = socket.shutdown(Shutdown::Both);
+                    }
                     return false;
                 }
                 true

@@ -178,7 +178,12 @@ impl<S: Read + Write> Transport<S> {
                 let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
                 let connection =
                     ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
-                Secured::Client(Box::new(StreamOwned::new(connection, socket)))
+                let mut stream = StreamOwned::new(connection, socket);
+                // Now, so that a certificate that is not taken is no connection.
+                while stream.conn.is_handshaking() {
+                    stream.conn.complete_io(&mut stream.sock)?;
+                }
+                Secured::Client(Box::new(stream))
             }
         };
         if !scheme.is_web_socket() {
