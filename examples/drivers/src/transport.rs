@@ -224,6 +224,23 @@ impl<S: Read + Write> Transport<S> {
         }
     }
 
+    /// Whether a handshake is under way. Until then a write reads from the socket too, also what comes behind the handshake.
+    pub fn is_handshaking(&self) -> bool {
+        let secured = match &self.0 {
+            Layers::Stream(secured) => secured,
+            Layers::WebSocket(web) => match &web.state {
+                WebState::Open(socket) => &socket.get_ref().secured,
+                WebState::Accepting(_) => return true,
+                WebState::Failed => return false,
+            },
+        };
+        match secured {
+            Secured::Plain(_) => false,
+            Secured::Server(stream) => stream.conn.is_handshaking(),
+            Secured::Client(stream) => stream.conn.is_handshaking(),
+        }
+    }
+
     /// Whether a short read has emptied the socket.
     pub fn is_plain(&self) -> bool {
         matches!(&self.0, Layers::Stream(Secured::Plain(_)))
