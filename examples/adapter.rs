@@ -197,10 +197,13 @@ fn checked(version: Version, error: Option<TopicError>) -> Value {
     match error {
         None => json!({"result": true}),
         Some(error) => {
-            let statement = match error {
+            let statement = match (error, version) {
                 // The length that a packet could not even say.
-                TopicError::TooLong if version != Version::V31 => "MQTT-4.7.3-3",
-                error => Violation::from(error).statement(version),
+                (TopicError::TooLong, Version::V31) => "section 2.5",
+                (TopicError::TooLong, _) => "MQTT-4.7.3-3",
+                // Of all strings, and of topics once more.
+                (TopicError::NullCharacter, Version::V311 | Version::V5) => "MQTT-4.7.3-2",
+                (error, _) => Violation::from(error).statement(version),
             };
             json!({"result": false, "statement": statement})
         }

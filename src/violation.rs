@@ -135,7 +135,7 @@ violations! {
     SessionPresentUnexpected, ProtocolError, "MQTT-3.2.2-4", "section 3.2.2.2", "session present, but there is no session";
     AuthenticationMethodMismatch, ProtocolError, "MQTT-4.12.0-5", CLOSE, "authentication method is not that of CONNECT";
     AuthenticationNotNegotiated, ProtocolError, "section 4.12", CLOSE, "authentication, but CONNECT had no authentication method";
-    ReauthenticationMethod, BadAuthenticationMethod, "MQTT-4.12.1-1", CLOSE, "re-authentication with another method";
+    ReauthenticationMethod, ProtocolError, "MQTT-4.12.1-1", CLOSE, "re-authentication with another method";
     AuthenticationUnexpected, ProtocolError, "section 4.12", CLOSE, "authentication out of turn";
     AuthenticationRounds, QuotaExceeded, "section 4.12", CLOSE, "too many steps of authentication";
     SessionExpiryRaised, ProtocolError, "section 3.14.2.2.2", CLOSE, "session expiry interval raised from 0";

@@ -101,7 +101,7 @@ fn topics() {
         ),
         (
             json!({"op": "topic", "version": "3.1.1", "topic": "\0"}),
-            json!({"id": null, "result": false, "statement": "MQTT-1.5.3-2"}),
+            json!({"id": null, "result": false, "statement": "MQTT-4.7.3-2"}),
         ),
         (
             json!({"op": "filter", "version": "5.0", "filter": "a/+/#"}),

@@ -319,7 +319,7 @@ fn an_auth_of_the_client_that_is_not_due_ends_the_connection() {
         (&[AGAIN], AGAIN, SCRAM, Some(0x82)),
         (&[AGAIN, CONTINUE], AGAIN, SCRAM, Some(0x82)),
         // MQTT-4.12.1-1, MQTT-4.12.0-5.
-        (&[], AGAIN, "other", Some(0x8c)),
+        (&[], AGAIN, "other", Some(0x82)),
         (&[AGAIN, CONTINUE], CONTINUE, "other", Some(0x82)),
     ];
     for (before, reason, name, code) in cases {

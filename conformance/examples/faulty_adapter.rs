@@ -71,6 +71,9 @@ fn main() -> io::Result<()> {
                     };
                 }
                 "other-code" if answer["reason"].is_string() => answer["reason"] = "0x97".into(),
+                "other-statement" if answer["statement"].is_string() => {
+                    answer["statement"] = "MQTT-9.9.9-9".into();
+                }
                 "other-rest" => answer["rest"] = 1.into(),
                 "error" => answer = json!({"id": answer["id"], "error": "something is wrong"}),
                 "unsupported" => {

@@ -13,6 +13,7 @@ use std::process::{self, ExitCode};
 use std::thread;
 
 use sansio_mqtt::Clock;
+use sansio_mqtt_drivers::Scheme;
 use serde_json::{Value, json};
 
 use support::serve::{serve, side};
@@ -65,7 +66,9 @@ fn run() -> Result<(), Error> {
         process::exit(0);
     });
     tell(&json!({"listening": format!("mqtt://{address}")}))?;
-    serve(&listener, &mut *side, &clock, |bytes| bytes)?;
+    serve(&listener, Scheme::Mqtt, None, &mut *side, &clock, |bytes| {
+        bytes
+    })?;
     Ok(())
 }
 

@@ -7,6 +7,8 @@
 mod broker;
 #[path = "../src/data.rs"]
 mod data;
+#[path = "../src/spell.rs"]
+mod spell;
 #[path = "../src/trace/mod.rs"]
 mod trace;
 #[path = "../src/verdict.rs"]

@@ -106,6 +106,12 @@ fn a_small_fault_is_seen() {
     let run = set.json("run.json");
     assert_eq!(result(&run, ONE), "non-strict");
     exits(&set.vectors("other-code", &strict), 1);
+    // The statement counts for a strict run, of topics as of packets.
+    for filter in [["--filter", ONE], ["--filter", "topics/filters/"]] {
+        exits(&set.vectors("other-statement", &filter), 0);
+        let strict = [&filter[..], &["--strict"]].concat();
+        exits(&set.vectors("other-statement", &strict), 1);
+    }
 }
 
 #[test]

@@ -71,7 +71,7 @@ start_ours() { # arguments
     broker=$!
     children+=("$broker")
     await "broker listens" grep -q '^listening on ' "$log" || die "the broker does not start: $(cat "$log")"
-    port=$(sed -n 's/^listening on .*://p' "$log")
+    port=$(sed -n 's/^listening on mqtt:.*://p' "$log")
     logged='"%s": subscribed to'
 }
 taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
@@ -519,6 +519,33 @@ legacy_rules() { # a client identifier of 24 characters; a refused filter; what 
     check "3.1: user name flagged and missing" 20020000 "$(raw '10 0f 0006 4d5149736470 03 82 003c 0001 78')"
 }
 
+# WebSocket pings as fast as the socket takes them, from a client that reads no answers: the others are served meanwhile.
+ping_flood() {
+    local id flood web _
+    web=$(sed -n 's/^listening on ws:.*://p' "$log")
+    for _ in {1..10000}; do printf '\x89\x80\0\0\0\0'; done >"$work/pings"
+    (
+        exec 3<>"/dev/tcp/127.0.0.1/$web" || exit
+        printf '%s\r\n' 'GET /mqtt HTTP/1.1' 'Host: a' 'Connection: Upgrade' 'Upgrade: websocket' 'Sec-WebSocket-Version: 13' \
+            'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' 'Sec-WebSocket-Protocol: mqtt' '' >&3
+        IFS= read -r line <&3 && printf '%s\n' "$line" >"$work/flood"
+        while cat "$work/pings" >&3; do printf . >>"$work/floods"; done
+    ) 2>/dev/null &
+    flood=$!
+    children+=("$flood")
+    await "the flood" test -s "$work/floods"
+    check "WebSocket is open" $'HTTP/1.1 101 Switching Protocols\r' "$(cat "$work/flood")"
+    new_id
+    start_sub $id -V mqttv5 -q 1 -t "flood/$id" -C 1
+    pub -V mqttv5 -q 1 -t "flood/$id" -m served
+    end_sub $id
+    check "a flood of WebSocket pings" served "$(out $id)"
+    : >"$work/floods"
+    await "the flood goes on" test -s "$work/floods"
+    kill -KILL "$flood"
+    wait "$flood" 2>/dev/null
+}
+
 stopping() {
     new_id
     start_sub $id -V mqttv5 -q 1 -t "stop/$id" -d
@@ -594,7 +621,7 @@ legacy_refused
 kill -KILL "$broker"
 wait "$broker" 2>/dev/null
 
-start_ours --accept-v31 --dollar-topics
+start_ours --accept-v31 --dollar-topics --listen ws://127.0.0.1:0
 label="broker, stock clients"
 versions=(mqttv31 mqttv311 mqttv5)
 qos_matrix
@@ -628,6 +655,7 @@ sessions
 silence
 label="broker"
 PUB=("${stock_pub[@]}") SUB=("${stock_sub[@]}")
+ping_flood
 stopping
 
 start_mosquitto

@@ -2,10 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use sansio_mqtt::{Clock, Instant};
+use sansio_mqtt_drivers::{Scheme, Transport};
 use serde_json::{Value, json};
 
 use super::traces::bytes::for_version;
@@ -27,13 +30,15 @@ pub(crate) fn side(now: Instant, version: &str, given: &Value, needs: &Value) ->
 
 struct Connection {
     name: String,
-    stream: TcpStream,
+    transport: Transport<TcpStream>,
     output: Vec<u8>,
 }
 
 /// Serves for ever. What is written goes through `change`.
 pub(crate) fn serve(
     listener: &TcpListener,
+    scheme: Scheme,
+    tls: Option<&Arc<ServerConfig>>,
     side: &mut dyn Side,
     clock: &Clock,
     change: impl Fn(Vec<u8>) -> Vec<u8>,
@@ -52,19 +57,20 @@ pub(crate) fn serve(
             let output = Vec::new();
             connections.push(Connection {
                 name,
-                stream,
+                transport: Transport::accept(scheme, stream, tls)?,
                 output,
             });
             is_idle = false;
         }
         for one in &mut connections {
             let mut buffer = [0; 16 << 10];
-            match one.stream.read(&mut buffer) {
+            match one.transport.read(&mut buffer) {
                 Ok(read) if read > 0 => {
                     is_idle = false;
                     side.input(clock.now(), &one.name, &buffer[..read]);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 _ => side.end(clock.now(), &one.name),
             }
         }
@@ -74,13 +80,17 @@ pub(crate) fn serve(
         connections.retain_mut(|one| {
             let (bytes, is_closed) = side.output(&one.name);
             one.output.extend(change(bytes));
-            match one.stream.write(&one.output) {
+            match one.transport.write(&one.output) {
                 Ok(written) => drop(one.output.drain(..written)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => one.output.clear(),
             }
+            let _ = one.transport.flush();
             if is_closed && one.output.is_empty() {
-                let _ = one.stream.shutdown(Shutdown::Both);
+                one.transport.close();
+                if let Some(socket) = one.transport.socket() {
+                    let _ = socket.shutdown(Shutdown::Both);
+                }
                 return false;
             }
             true

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sansio_mqtt_drivers::{Scheme, tls};
+use sansio_mqtt_drivers::Scheme;
+use sansio_mqtt_drivers::tls::{self, Trust};
 use serde_json::Value;
 use url::Url;
 
@@ -24,7 +25,7 @@ pub(crate) struct Options {
     /// mqtt://, mqtts://, ws:// or wss:// with host and port
     #[arg(long, value_name = "URL")]
     pub(crate) target: String,
-    /// For mqtts and wss: the authority that the server's certificate is of, PEM
+    /// For mqtts and wss: the authorities that the server's certificate may be of, PEM; without it those of the system
     #[arg(long, value_name = "FILE")]
     pub(crate) cafile: Option<PathBuf>,
     /// The runner's certificate chain, PEM
@@ -33,7 +34,7 @@ pub(crate) struct Options {
     /// Its private key, PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
-    /// Take a certificate whatever name it is for
+    /// Do not look at the server's certificate at all: its name, its time and whom it is of
     #[arg(long)]
     pub(crate) insecure: bool,
     /// User name in every CONNECT
@@ -180,12 +181,12 @@ pub(crate) fn run(
             outcomes[job.index] = finish(outcome);
         }
     }
-    let (again, done) = doubts.decide();
-    for (job, outcome) in done {
+    let decided = doubts.decide();
+    for (job, outcome) in decided.stays {
         outcomes[job.index] = finish(outcome);
     }
     let mut is_gone = false;
-    for (job, first) in again {
+    for (job, first) in decided.again {
         let is_own = job.unfit.is_some();
         is_gone |= !is_own && !is_gone && !trace::is_back(&target, &job.case.version, &run.name);
         let can_be_tried = is_own || !is_gone;
@@ -303,12 +304,12 @@ fn target(options: &Options, url: &str) -> Result<Target, Error> {
         .trim_end_matches(']')
         .to_owned();
     let port = parsed.port().unwrap_or(scheme.default_port());
-    let tls = match (&options.cafile, scheme.is_tls()) {
-        (_, false) => None,
-        (None, true) => return Err(wrong("needs --cafile").into()),
-        (Some(cafile), true) => {
+    let tls = match scheme.is_tls() {
+        false => None,
+        true => {
+            let trust = Trust::new(options.cafile.as_deref(), options.insecure);
             let identity = options.cert.as_deref().zip(options.key.as_deref());
-            Some(tls::client(cafile, identity, options.insecure)?)
+            Some(tls::client(&trust, identity)?)
         }
     };
     let addresses = (&host[..], port).to_socket_addrs();

@@ -56,19 +56,28 @@ impl<'j, J> Doubts<'j, J> {
     }
 
     /// What is to be done again, each with what it was, and what stays as it is.
-    pub(crate) fn decide(self) -> (Vec<(&'j J, Outcome)>, Vec<(&'j J, Outcome)>) {
-        let mut again = self.again;
-        let mut final_ = Vec::new();
-        for (job, outcome, end) in self.failed {
+    pub(crate) fn decide(self) -> Decided<'j, J> {
+        let Self {
+            mut again,
+            failed,
+            deaths,
+        } = self;
+        let mut stays = Vec::new();
+        for (job, outcome, end) in failed {
             let begin = end.checked_sub(outcome.took).unwrap_or(end);
-            let mut deaths = self.deaths.iter();
-            match deaths.any(|(from, until)| begin <= *until && end >= *from) {
+            let is_near = |(from, until): &(Instant, Instant)| begin <= *until && end >= *from;
+            match deaths.iter().any(is_near) {
                 true => again.push((job, outcome)),
-                false => final_.push((job, outcome)),
+                false => stays.push((job, outcome)),
             }
         }
-        (again, final_)
+        Decided { again, stays }
     }
+}
+
+pub(crate) struct Decided<'j, J> {
+    pub(crate) again: Vec<(&'j J, Outcome)>,
+    pub(crate) stays: Vec<(&'j J, Outcome)>,
 }
 
 /// Waits until the target answers a CONNECT, if it does so in time.

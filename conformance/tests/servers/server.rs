@@ -1,9 +1,12 @@
 //! A server on a port of its own: one that does what a function says, or the crate's broker.
 
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 
+use rustls::ServerConfig;
 use sansio_mqtt::Clock;
+use sansio_mqtt_drivers::Scheme;
 use serde_json::Value;
 
 use super::serve::{serve, side};
@@ -31,15 +34,30 @@ pub(crate) enum Change {
 
 /// The crate's broker, set up as a trace says.
 pub(crate) fn good(set_up: &Value, version: &str, change: Change) -> u16 {
+    good_over(Scheme::Mqtt, None, set_up, version, change)
+}
+
+pub(crate) fn good_over(
+    scheme: Scheme,
+    tls: Option<Arc<ServerConfig>>,
+    set_up: &Value,
+    version: &str,
+    change: Change,
+) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let (set_up, version) = (set_up.clone(), version.to_owned());
     thread::spawn(move || {
         let clock = Clock::new();
         let mut side = side(clock.now(), &version, &set_up["given"], &set_up["needs"]);
-        serve(&listener, &mut *side, &clock, |bytes| {
-            changed(&bytes, change)
-        })
+        serve(
+            &listener,
+            scheme,
+            tls.as_ref(),
+            &mut *side,
+            &clock,
+            |bytes| changed(&bytes, change),
+        )
     });
     port
 }

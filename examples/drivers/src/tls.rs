@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -31,6 +30,23 @@ fn roots(path: &Path) -> Result<Arc<RootCertStore>, Error> {
     Ok(Arc::new(roots))
 }
 
+/// Those of the system, or of the file and the directory that SSL_CERT_FILE and SSL_CERT_DIR name.
+fn system_roots() -> Result<Arc<RootCertStore>, Error> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Some systems have certificates that webpki does not take.
+    let (taken, _) = roots.add_parsable_certificates(found.certs);
+    if taken == 0 {
+        let why = found.errors.first().map(|error| format!(" ({error})"));
+        let why = why.unwrap_or_default();
+        return Err(format!(
+            "this system trusts no certificate authority{why}; --cafile names some"
+        )
+        .into());
+    }
+    Ok(Arc::new(roots))
+}
+
 /// A server with this chain; with `client_ca` it takes clients with a certificate of that authority only.
 pub fn server(
     chain: &Path,
@@ -50,19 +66,41 @@ pub fn server(
     Ok(Arc::new(config))
 }
 
-/// A client that trusts this authority, and shows a certificate if it has one.
+/// Whom a client takes for the server.
+pub enum Trust<'a> {
+    /// Whoever has a certificate for the server's name, of an authority that this system trusts.
+    System,
+    /// The same, of an authority in this file.
+    Authorities(&'a Path),
+    /// Anybody at all: nothing is known of who is at the other end.
+    Anybody,
+}
+
+impl<'a> Trust<'a> {
+    /// As the options `--cafile` and `--insecure` have it.
+    pub fn new(authorities: Option<&'a Path>, is_insecure: bool) -> Self {
+        match authorities {
+            _ if is_insecure => Self::Anybody,
+            Some(path) => Self::Authorities(path),
+            None => Self::System,
+        }
+    }
+}
+
+/// A client that shows a certificate if it has one.
 pub fn client(
-    ca: &Path,
+    trust: &Trust<'_>,
     identity: Option<(&Path, &Path)>,
-    any_name: bool,
 ) -> Result<Arc<ClientConfig>, Error> {
-    let provider = Arc::new(default_provider());
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(roots(ca)?, Arc::clone(&provider)).build()?;
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { verifier, any_name }));
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let builder = match trust {
+        Trust::System => builder.with_root_certificates(system_roots()?),
+        Trust::Authorities(path) => builder.with_root_certificates(roots(path)?),
+        Trust::Anybody => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Unchecked)),
+    };
     let config = match identity {
         None => builder.with_no_client_auth(),
         Some((chain, private_key)) => {
@@ -72,57 +110,44 @@ pub fn client(
     Ok(Arc::new(config))
 }
 
-/// As webpki's, but that the name in the certificate need not be the one that was asked for, if that is wanted.
+/// Dangerous: takes every certificate, and does not even ask whether the server has its key. A certificate of X.509 version 1, as
+/// those made by hand often are, is none that could be looked at.
 #[derive(Debug)]
-struct Verifier {
-    verifier: Arc<WebPkiServerVerifier>,
-    any_name: bool,
-}
+struct Unchecked;
 
-impl ServerCertVerifier for Verifier {
+impl ServerCertVerifier for Unchecked {
     fn verify_server_cert(
         &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
-        let verified = self.verifier.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
-        match verified {
-            Err(rustls::Error::InvalidCertificate(
-                NotValidForName | NotValidForNameContext { .. },
-            )) if self.any_name => Ok(ServerCertVerified::assertion()),
-            other => other,
-        }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, cert, dss)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
         &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, cert, dss)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

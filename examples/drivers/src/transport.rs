@@ -75,8 +75,19 @@ enum Secured<S: Read + Write> {
     Client(Box<StreamOwned<ClientConnection, S>>),
 }
 
+/// What tungstenite reads from. A turn ends after so many bytes, with [`ErrorKind::Interrupted`]: else a peer that sends nothing but
+/// pings, empty messages or empty fragments keeps the caller in one call.
+struct Metered<S: Read + Write> {
+    secured: Secured<S>,
+    /// Of this turn; without it a handshake, which has a limit of its own.
+    left: Option<usize>,
+}
+
+/// Bytes that one call of [`read`](Read::read) takes from below a WebSocket. A ping has six, and each is answered.
+const TURN: usize = 16 << 10;
+
 type Accepted<S> =
-    Result<WebSocket<Secured<S>>, HandshakeError<ServerHandshake<Secured<S>, Check>>>;
+    Result<WebSocket<Metered<S>>, HandshakeError<ServerHandshake<Metered<S>, Check>>>;
 type Check = fn(&Request, Response) -> Result<Response, ErrorResponse>;
 
 /// Boundaries of messages mean nothing ([MQTT-6.0.0-2] of 5.0).
@@ -88,8 +99,8 @@ struct Web<S: Read + Write> {
 }
 
 enum WebState<S: Read + Write> {
-    Accepting(MidHandshake<ServerHandshake<Secured<S>, Check>>),
-    Open(WebSocket<Secured<S>>),
+    Accepting(MidHandshake<ServerHandshake<Metered<S>, Check>>),
+    Open(WebSocket<Metered<S>>),
     Failed,
 }
 
@@ -144,8 +155,9 @@ impl<S: Read + Write> Transport<S> {
         if !scheme.is_web_socket() {
             return Ok(Self(Layers::Stream(secured)));
         }
+        let metered = Metered::new(secured);
         let accepted =
-            tungstenite::accept_hdr_with_config(secured, check as Check, Some(configuration()));
+            tungstenite::accept_hdr_with_config(metered, check as Check, Some(configuration()));
         let mut web = Web::new(WebState::Failed);
         web.go_on(accepted)?;
         Ok(Self(Layers::WebSocket(Box::new(web))))
@@ -166,7 +178,12 @@ impl<S: Read + Write> Transport<S> {
                 let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
                 let connection =
                     ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
-                Secured::Client(Box::new(StreamOwned::new(connection, socket)))
+                let mut stream = StreamOwned::new(connection, socket);
+                // Now, so that a certificate that is not taken is no connection.
+                while stream.conn.is_handshaking() {
+                    stream.conn.complete_io(&mut stream.sock)?;
+                }
+                Secured::Client(Box::new(stream))
             }
         };
         if !scheme.is_web_socket() {
@@ -180,8 +197,9 @@ impl<S: Read + Write> Transport<S> {
         let address = format!("{}://{host}:{port}{PATH}", scheme.name());
         let address = address.parse().map_err(io::Error::other)?;
         let request = ClientRequestBuilder::new(address).with_sub_protocol(PROTOCOL);
+        let metered = Metered::new(secured);
         let (socket, _) =
-            tungstenite::client::client_with_config(request, secured, Some(configuration()))
+            tungstenite::client::client_with_config(request, metered, Some(configuration()))
                 .map_err(|error| io::Error::other(error.to_string()))?;
         let web = Web::new(WebState::Open(socket));
         Ok(Self(Layers::WebSocket(Box::new(web))))
@@ -200,9 +218,26 @@ impl<S: Read + Write> Transport<S> {
         match &mut self.0 {
             Layers::Stream(secured) => Some(secured),
             Layers::WebSocket(web) => match &mut web.state {
-                WebState::Open(socket) => Some(socket.get_mut()),
+                WebState::Open(socket) => Some(&mut socket.get_mut().secured),
                 _ => None,
             },
+        }
+    }
+
+    /// Whether a handshake is under way. Until then a write reads from the socket too, also what comes behind the handshake.
+    pub fn is_handshaking(&self) -> bool {
+        let secured = match &self.0 {
+            Layers::Stream(secured) => secured,
+            Layers::WebSocket(web) => match &web.state {
+                WebState::Open(socket) => &socket.get_ref().secured,
+                WebState::Accepting(_) => return true,
+                WebState::Failed => return false,
+            },
+        };
+        match secured {
+            Secured::Plain(_) => false,
+            Secured::Server(stream) => stream.conn.is_handshaking(),
+            Secured::Client(stream) => stream.conn.is_handshaking(),
         }
     }
 
@@ -234,7 +269,8 @@ impl<S: Read + Write> Transport<S> {
 }
 
 impl<S: Read + Write> Read for Transport<S> {
-    /// 0 at the end, however the layers above the socket tell of it.
+    /// 0 at the end, however the layers above the socket tell of it. [`ErrorKind::Interrupted`] if nothing has come for the caller but
+    /// there may be more, of which the socket need not tell again.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &mut self.0 {
             Layers::Stream(stream) => stream.read(buffer),
@@ -292,6 +328,40 @@ impl<S: Read + Write> Write for Secured<S> {
     }
 }
 
+impl<S: Read + Write> Metered<S> {
+    fn new(secured: Secured<S>) -> Self {
+        Self {
+            secured,
+            left: None,
+        }
+    }
+}
+
+impl<S: Read + Write> Read for Metered<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(left) = self.left else {
+            return self.secured.read(buffer);
+        };
+        let most = left.min(buffer.len());
+        if most == 0 {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        let read = self.secured.read(&mut buffer[..most])?;
+        self.left = Some(left - read);
+        Ok(read)
+    }
+}
+
+impl<S: Read + Write> Write for Metered<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.secured.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.secured.flush()
+    }
+}
+
 impl<S: Read + Write> Web<S> {
     fn new(state: WebState<S>) -> Self {
         Self {
@@ -302,7 +372,7 @@ impl<S: Read + Write> Web<S> {
     }
 
     /// The socket, once the handshake is done.
-    fn open(&mut self) -> io::Result<&mut WebSocket<Secured<S>>> {
+    fn open(&mut self) -> io::Result<&mut WebSocket<Metered<S>>> {
         if matches!(self.state, WebState::Accepting(_))
             && let WebState::Accepting(handshake) = mem::replace(&mut self.state, WebState::Failed)
         {
@@ -325,6 +395,9 @@ impl<S: Read + Write> Web<S> {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.unread.is_empty() {
+            self.open()?.get_mut().left = Some(TURN);
+        }
         while self.unread.is_empty() {
             self.unread = match self.open()?.read() {
                 Ok(Message::Binary(bytes)) => bytes,

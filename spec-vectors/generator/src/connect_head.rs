@@ -208,6 +208,9 @@ fn flags(set: &mut Set) {
             if !strict && (flags & 1 != 0 || !will && flags & 0x38 != 0) {
                 vector = vector.cites("U31-15 U31-16").rewritten(None);
             }
+            if !strict && flags & 1 != 0 {
+                vector = vector.alternative("malformed", "");
+            }
             set.add(FILE, vector.comment(comment));
         } else {
             let mut fault = rules[0].of(version);

@@ -141,10 +141,11 @@ fn flags(set: &mut Set, number: u8, direction: Direction) {
                 _ => "U31-05 U31-22",
             };
             let vector = Vector::valid(name, direction, &case, cites).rewritten(None);
-            if matches!(number, 6 | 8 | 10) && flags & 0x06 != 0x02 {
-                vector.alternative("malformed", "")
-            } else {
+            // Unused bits should be 0, and of those who read them 3.1 says nothing. DUP is used.
+            if matches!(number, 6 | 8 | 10) && flags == 0x0A {
                 vector
+            } else {
+                vector.alternative("malformed", "")
             }
         } else {
             let mut fault = Rule::Flags(number).of(version);

@@ -69,7 +69,7 @@ fn connacks(set: &mut Set) {
             if flags == 0 {
                 vector
             } else {
-                vector.rewritten(None)
+                vector.rewritten(None).alternative("malformed", "")
             }
         } else if flags <= 1 {
             Vector::valid(name, S2c, &case, version.pick("", "U3-15", "MQTT-3.2.2-1"))
@@ -89,7 +89,8 @@ fn connacks(set: &mut Set) {
     }
     if version == V31 {
         let vector = Vector::valid("flags-01-code-05", S2c, &connack(V31, 1, 5, &[]), "U31-28")
-            .rewritten(None);
+            .rewritten(None)
+            .alternative("malformed", "");
         set.add(
             file,
             vector.comment("a refusal with a value in the reserved byte"),

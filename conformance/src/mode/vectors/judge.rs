@@ -108,7 +108,7 @@ impl<'a> Judge<'a> {
             };
         }
         if source.op != Op::Decode {
-            return topic(source, answer).unwrap_or_else(fail);
+            return self.topic(source, answer).unwrap_or_else(fail);
         }
         let Some(result) = answer.get("result").and_then(Value::as_str) else {
             return fail("no result".into());
@@ -199,6 +199,30 @@ impl<'a> Judge<'a> {
         }
     }
 
+    fn topic(&self, source: &Source<'_>, answer: &Map<String, Value>) -> Result<Verdict, String> {
+        let vector = source.vector;
+        let result = answer.get("result").unwrap_or(&Value::Null);
+        if !result.is_boolean() {
+            return Err(format!("the result {result}, neither true nor false"));
+        }
+        let key = if source.op == Op::Match {
+            "matches"
+        } else {
+            "valid"
+        };
+        if *result == vector[key] {
+            let cited = &vector["statements"][source.version];
+            return Ok(match self.statement(source.version, cited, answer) {
+                Err(what) if self.is_strict => Verdict::NonStrict(what),
+                _ => Verdict::Pass,
+            });
+        }
+        if list(&vector["alternatives"]).contains(result) {
+            return Ok(non_strict(vector, answer));
+        }
+        Err(result.to_string())
+    }
+
     /// If it names a statement or a section, it is one of those that the vector cites.
     fn statement(
         &self,
@@ -239,25 +263,6 @@ fn covers(sections: &str, section: &str) -> bool {
         .any(|one| {
             crate::statements::is_within(one, section) || crate::statements::is_within(section, one)
         })
-}
-
-fn topic(source: &Source<'_>, answer: &Map<String, Value>) -> Result<Verdict, String> {
-    let result = answer.get("result").unwrap_or(&Value::Null);
-    if !result.is_boolean() {
-        return Err(format!("the result {result}, neither true nor false"));
-    }
-    let key = if source.op == Op::Match {
-        "matches"
-    } else {
-        "valid"
-    };
-    if *result == source.vector[key] {
-        return Ok(Verdict::Pass);
-    }
-    if list(&source.vector["alternatives"]).contains(result) {
-        return Ok(non_strict(source.vector, answer));
-    }
-    Err(result.to_string())
 }
 
 fn packet(vector: &Value, answer: &Map<String, Value>) -> Result<(), String> {

@@ -13,7 +13,8 @@ use sansio_mqtt::{
     ClientConnection, ClientEvent, Clock, CloseCause, Connect, Disconnect, Message, Options,
     Properties, Property, QoS, Session, Subscription, Version,
 };
-use sansio_mqtt_drivers::{Scheme, tls};
+use sansio_mqtt_drivers::Scheme;
+use sansio_mqtt_drivers::tls::{self, Trust};
 use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, Lines, Stdin,
 };
@@ -30,7 +31,7 @@ struct Arguments {
     /// Topic filters
     #[arg(required = true)]
     filters: Vec<String>,
-    /// For mqtts: the authority that the server's certificate is of, PEM
+    /// For mqtts: the authorities that the server's certificate may be of, PEM; without it those of the system
     #[arg(long, value_name = "FILE")]
     cafile: Option<PathBuf>,
 }
@@ -93,16 +94,16 @@ async fn open(arguments: &Arguments) -> Result<Box<dyn Transport>, Box<dyn Error
     let port = arguments.url.port().unwrap_or(scheme.default_port());
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
-    match (scheme, &arguments.cafile) {
-        (Scheme::Mqtt, _) => Ok(Box::new(stream)),
-        (Scheme::Mqtts, Some(ca)) => {
-            let config = tls::client(ca, None, false).map_err(|error| error.to_string())?;
+    match scheme {
+        Scheme::Mqtt => Ok(Box::new(stream)),
+        Scheme::Mqtts => {
+            let trust = Trust::new(arguments.cafile.as_deref(), false);
+            let config = tls::client(&trust, None).map_err(|error| error.to_string())?;
             let name = rustls::pki_types::ServerName::try_from(host.to_owned())?;
             Ok(Box::new(
                 TlsConnector::from(config).connect(name, stream).await?,
             ))
         }
-        (Scheme::Mqtts, None) => Err("mqtts needs --cafile".into()),
         _ => Err("this client has no WebSocket".into()),
     }
 }

@@ -23,7 +23,8 @@ use sansio_mqtt::{
     Instant, Message, Options, Packet, Properties, Property, PublishErrorReason, QoS, ReasonCode,
     Session, Subscription, Version, Will,
 };
-use sansio_mqtt_drivers::{Scheme, Transport, tls};
+use sansio_mqtt_drivers::tls::{self, Trust};
+use sansio_mqtt_drivers::{Scheme, Transport};
 use url::Url;
 
 /// Bytes taken from and given to the socket at a time.
@@ -62,7 +63,7 @@ struct Common {
     /// The server's address with scheme: mqtt, mqtts, ws or wss. WebSocket is at /mqtt
     #[arg(short = 'L', long, conflicts_with_all = ["host", "port"])]
     url: Option<Url>,
-    /// For mqtts and wss: the authority that the server's certificate is of, PEM
+    /// For mqtts and wss: the authorities that the server's certificate may be of, PEM; without it those of the system
     #[arg(long, value_name = "FILE")]
     cafile: Option<PathBuf>,
     /// The client's certificate chain, PEM
@@ -71,7 +72,7 @@ struct Common {
     /// Its private key, PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-    /// Take a certificate whatever name it is for
+    /// Do not look at the server's certificate at all: its name, its time and whom it is of
     #[arg(long)]
     insecure: bool,
     /// Connect again when the connection is lost, and go on with the session
@@ -454,12 +455,12 @@ impl Common {
             host = url.host_str().unwrap_or("localhost").trim_matches(brackets);
             port = url.port().unwrap_or(scheme.default_port());
         }
-        let tls = match (&self.cafile, scheme.is_tls()) {
-            (_, false) => None,
-            (None, true) => return Err(Failure(2, "TLS needs --cafile".into())),
-            (Some(ca), true) => {
+        let tls = match scheme.is_tls() {
+            false => None,
+            true => {
+                let trust = Trust::new(self.cafile.as_deref(), self.insecure);
                 let identity = self.cert.as_deref().zip(self.key.as_deref());
-                let config = tls::client(ca, identity, self.insecure);
+                let config = tls::client(&trust, identity);
                 Some(config.map_err(|error| Failure(2, error.to_string()))?)
             }
         };

@@ -506,6 +506,7 @@ impl Server {
             return;
         };
         let mut turns = 8;
+        let shook_hands = !peer.transport.is_handshaking();
         let result = loop {
             if peer.output.is_empty() {
                 self.made.clear();
@@ -540,6 +541,10 @@ impl Server {
                 (peer.output, peer.written) = (Vec::new(), 0);
             }
         };
+        // What was read with the end of the handshake is in no socket that could tell of it.
+        if !shook_hands && !peer.transport.is_handshaking() {
+            self.turns.push_back(id);
+        }
         let is_flushed = match result {
             Ok(()) => true,
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
