@@ -185,7 +185,8 @@ pub(crate) fn run(
     for (job, outcome) in decided.stays {
         outcomes[job.index] = finish(outcome);
     }
-    let mut is_gone = false;
+    // One that has never answered is not waited for.
+    let mut is_gone = !capabilities.has_answered();
     for (job, first) in decided.again {
         let is_own = job.unfit.is_some();
         is_gone |= !is_own && !is_gone && !trace::is_back(&target, &job.case.version, &run.name);
