@@ -36,6 +36,10 @@ impl Isolation {
         let prefix = &self.prefix;
         match shared(topic) {
             _ if !self.has_topics || topic.is_empty() || !can_be_prefixed(topic) => topic.into(),
+            // Before 5.0 it is a filter like others.
+            Some((name, filter)) if name.contains(['+', '#']) => {
+                format!("$share/{name}/{prefix}/{filter}")
+            }
             Some((name, filter)) => format!("$share/{name}{prefix}/{prefix}/{filter}"),
             None => format!("{prefix}/{topic}"),
         }
@@ -50,6 +54,9 @@ impl Isolation {
             Some(rest.to_owned())
         };
         let found = match shared(topic) {
+            Some((name, filter)) if name.contains(['+', '#']) => {
+                own(filter).map(|filter| format!("$share/{name}/{filter}"))
+            }
             Some((name, filter)) => {
                 let name = name.strip_suffix(&self.prefix);
                 name.zip(own(filter))
@@ -143,6 +150,7 @@ fn what_is_put_before_is_taken_off() {
         ("$share/g/f/#", "$share/gp1/p1/f/#"),
         ("$x/t", "$x/t"),
         ("$share/g", "$share/g"),
+        ("$share/+/f", "$share/+/p1/f"),
         ("", ""),
     ] {
         assert_eq!(isolation.topic_out(topic), sent);

@@ -150,7 +150,6 @@ impl Arguments {
     fn options(&self) -> BrokerOptions {
         let connection = Options::new()
             .with_accept_v31(self.accept_v31)
-            .with_answer_invalid_filters(true)
             .with_topic_alias_maximum(32)
             .with_automatic_topic_aliases(32)
             .with_maximum_packet_size(self.maximum_packet_size.unwrap_or(16 << 20))
