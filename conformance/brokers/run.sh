@@ -36,6 +36,7 @@ one() {
     rm -f "$results/$name.json"
     local versions=() given=()
     case $name in
+    amqtt) versions=(--jobs 1 --timeout 700) ;; # a subscriber is sent whatever is retained
     ours) given=(--given-exec "$target/release/examples/server") ;;
     mosquitto) given=(--given-exec "$here/given-mosquitto.py") ;;
     rumqttd) versions=(--version 5.0) ;;

@@ -65,10 +65,15 @@ fn run() -> Result<(), Error> {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         process::exit(0);
     });
-    tell(&json!({"listening": format!("mqtt://{address}")}))?;
-    serve(&listener, Scheme::Mqtt, None, &mut *side, &clock, |bytes| {
-        bytes
-    })?;
+    let is_websocket = needs
+        .as_array()
+        .is_some_and(|needs| needs.contains(&json!("websocket")));
+    let (scheme, name) = match is_websocket {
+        true => (Scheme::Ws, "ws"),
+        false => (Scheme::Mqtt, "mqtt"),
+    };
+    tell(&json!({"listening": format!("{name}://{address}")}))?;
+    serve(&listener, scheme, None, &mut *side, &clock, |bytes| bytes)?;
     Ok(())
 }
 

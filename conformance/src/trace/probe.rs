@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use sansio_mqtt_drivers::Scheme;
 use serde_json::{Map, Value, json};
 
 use super::clean::hello;
@@ -13,7 +14,7 @@ const VERSIONS: [&str; 3] = ["5.0", "3.1.1", "3.1"];
 /// Seconds, for a server that wants some: more than any case is silent for.
 const KEEP_ALIVE: u64 = 120;
 /// What a trace can need; the file of capabilities has these and `given`.
-const NEEDS: [&str; 19] = [
+const NEEDS: [&str; 20] = [
     "assigned_client_id",
     "authentication",
     "broker_routing",
@@ -31,6 +32,7 @@ const NEEDS: [&str; 19] = [
     "subscription_identifiers",
     "topic_alias",
     "unlimited_session_expiry",
+    "websocket",
     "wildcards",
     "will",
 ];
@@ -153,6 +155,10 @@ pub(crate) fn probe(target: &mut Target, run: &str) -> Result<Capabilities, Stri
         // Each case sees for itself.
         found.unserved.clear();
         return Ok(found);
+    }
+    if matches!(target.scheme, Scheme::Mqtt | Scheme::Mqtts) {
+        let text = "the target is none of ws or wss";
+        found.absent.insert("websocket".into(), text.into());
     }
     found.look_at_connack();
     found.look_at_identifiers(target, &served);
