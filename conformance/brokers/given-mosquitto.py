@@ -19,11 +19,9 @@ NUMBERS = {
 }
 
 
-def settings(given, needs, directory):
+def settings(given, directory):
     """Lines of mosquitto.conf; none if there is no setting for it."""
-    found = ["protocol websockets"] if "websocket" in needs else []
-    nothing = not found and not given
-    found.append(f"allow_anonymous {'false' if 'refuse' in given else 'true'}")
+    found = [f"allow_anonymous {'false' if 'refuse' in given else 'true'}"]
     for name, value in given.items():
         if name == "connack":
             for property, number in value.items():
@@ -43,7 +41,7 @@ def settings(given, needs, directory):
             found.append(f"acl_file {path}")
         else:
             return None
-    return None if nothing else found
+    return found if given else None
 
 
 def start(lines, directory):
@@ -72,14 +70,12 @@ def start(lines, directory):
 def main():
     os.environ["PATH"] += ":/usr/sbin"
     with tempfile.TemporaryDirectory() as directory:
-        needs = json.loads(os.environ["MQTT_NEEDS"])
-        lines = settings(json.loads(os.environ["MQTT_GIVEN"]), needs, directory)
+        lines = settings(json.loads(os.environ["MQTT_GIVEN"]), directory)
         if lines is None:
             print(json.dumps({"unsupported": "mosquitto has no setting for that"}), flush=True)
             return
         server, port = start(lines, directory)
-        scheme = "ws" if "websocket" in needs else "mqtt"
-        print(json.dumps({"listening": f"{scheme}://127.0.0.1:{port}"}), flush=True)
+        print(json.dumps({"listening": f"mqtt://127.0.0.1:{port}"}), flush=True)
         sys.stdin.read()
         server.terminate()
         server.wait()
