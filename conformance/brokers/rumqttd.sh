@@ -18,7 +18,7 @@ id = 0
 id = 0
 max_connections = 1000
 max_outgoing_packet_count = 200
-max_segment_size = 104857600
+max_segment_size = 1073741824
 max_segment_count = 10
 [v${protocols[0]}.1]
 name = "v${protocols[0]}"
@@ -26,7 +26,7 @@ listen = "$HOST:$PORT"
 next_connection_delay_ms = 1
 [v${protocols[0]}.1.connections]
 connection_timeout_ms = 60000
-max_payload_size = 1048576
+max_payload_size = 268435455
 max_inflight_count = 100
 dynamic_filters = true
 END

@@ -168,10 +168,17 @@ impl Run<'_> {
     fn refused(&mut self, wire: &Value) -> Result<(), Stop> {
         let is_accepted =
             |packet: &Value| packet["type"] == "CONNACK" && packet["reason"] == "0x00";
-        let (seen, ending) = self.answers(self.timeout(), is_accepted)?;
-        if wire["is_first"] == true && ending == Ending::GoesOn {
-            // What is not read when the connection ends may take DISCONNECT with it, and then a will is published.
-            self.answers(self.short(), |_| false)?;
+        let (mut seen, mut ending) = self.answers(self.timeout(), is_accepted)?;
+        if ending == Ending::GoesOn {
+            // What was sent behind it may be answered before it. And what is not read when the connection ends may take
+            // DISCONNECT with it, and then a will is published.
+            let (mut later, end) = self.answers(self.short(), |_| false)?;
+            if wire["is_first"] != true {
+                seen.append(&mut later);
+                if end == Ending::Closed {
+                    ending = end;
+                }
+            }
         }
         let mut taken = seen.iter().filter(|packet| !is_error(packet));
         let taken = taken
