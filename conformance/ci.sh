@@ -10,8 +10,8 @@ export runner=$programs/mqtt-conformance server=$programs/examples/server
 
 "$runner" vectors --strict --beginnings --adapter "$programs/examples/adapter"
 # shellcheck disable=SC2016
-conformance/brokers/with.sh ours sh -c '"$runner" broker --longest 4 --target "$TARGET" --given-exec "$server"'
-"$runner" client --longest 4 --exec "$programs/examples/client"
+conformance/brokers/with.sh ours sh -c '"$runner" broker --strict --longest 4 --target "$TARGET" --given-exec "$server"'
+"$runner" client --strict --longest 4 --exec "$programs/examples/client"
 # Some of it depends on how fast mosquitto is: then it has a second try.
 # shellcheck disable=SC2016
 mosquitto() {
