@@ -37,7 +37,7 @@ one() {
     local versions=() given=()
     case $name in
     amqtt) versions=(--jobs 1 --timeout 700) ;; # a subscriber is sent whatever is retained
-    rabbitmq) versions=(--timeout 5000) ;; # it is slow with many new queues
+    rabbitmq) versions=(--timeout 3000) ;; # it is slow with many new queues
     ours) given=(--given-exec "$target/release/examples/server") ;;
     mosquitto) given=(--given-exec "$here/given-mosquitto.py") ;;
     rumqttd) versions=(--version 5.0) ;;
