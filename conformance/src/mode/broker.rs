@@ -126,7 +126,8 @@ pub(crate) fn run(
         let planned = planned.and_then(|trace| {
             let plan = trace::plan(trace, &case.version, &capabilities, run.longest);
             let (plan, unfit) = match (plan, &options.given_exec) {
-                (Err(reason), Some(_)) => {
+                // A version that the target does not serve is none that its makers set a server up for.
+                (Err(reason), Some(_)) if capabilities.unserved(&case.version).is_none() => {
                     (trace::plan_on_its_own(trace, run.longest)?, Some(reason))
                 }
                 (plan, _) => (plan?, None),
