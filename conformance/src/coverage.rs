@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::data::Data;
+use crate::data::{Data, list, text};
 use crate::statements::Statement;
 use crate::verdict::Case;
 
@@ -169,12 +169,4 @@ fn reason(statement: &Statement, role: &str, reasons: &Value) -> Option<Reason> 
             && (ids.is_null() || list(ids).iter().any(|id| *id == statement.id[..]))
     })?;
     Some(Reason::new(text(&found["kind"]), text(&found["text"])))
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }

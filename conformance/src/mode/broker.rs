@@ -272,7 +272,7 @@ impl Run<'_> {
             },
             longest: self.longest,
         };
-        trace::run(&setting, None, job.trace, &job.case.version)
+        trace::run(&setting, &mut None, job.trace, &job.case.version)
     }
 }
 
