@@ -148,6 +148,25 @@ fn a_version_that_the_target_does_not_serve_is_skipped() {
 }
 
 #[test]
+fn a_server_of_websockets_is_one_that_is_set_up() {
+    let data = Data::load(None).expect("what is in the program");
+    let is_chosen = |case: &Case| case.id == "traces/fields/packets-and-frames";
+    let outcomes = run_cases(&json!({}), &own(), &[], &data, is_chosen);
+    assert_eq!(outcomes.len(), 2);
+    for outcome in outcomes {
+        assert!(matches!(outcome.verdict, Verdict::Pass), "{outcome:?}");
+    }
+    // One that listens for TCP alone shows nothing.
+    let command = format!("MQTT_NEEDS='[]' {}", own());
+    for outcome in run_cases(&json!({}), &command, &[], &data, is_chosen) {
+        assert!(
+            matches!(&outcome.verdict, Verdict::Skipped(reason) if reason.contains("none of ws or wss")),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
 fn the_command_is_told_the_case() {
     let directory = tempfile::tempdir().expect("a directory");
     let (path, quoted) = file(&directory);

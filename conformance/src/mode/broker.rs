@@ -14,7 +14,7 @@ use sansio_mqtt_drivers::tls::{self, Trust};
 use serde_json::Value;
 use url::Url;
 
-use crate::data::Data;
+use crate::data::{Data, list};
 use crate::trace::{self, Doubts, Isolation, NoServer, OwnServer, Plan, Setting, Target};
 use crate::verdict::{Case, Failure, Outcome, Verdict};
 
@@ -251,6 +251,12 @@ impl Run<'_> {
             Ok(target) => target,
             Err(error) => return dead(format!("listening: {error}")),
         };
+        // Over TCP such a case would pass, and show nothing.
+        let needs = list(&job.trace["needs"]);
+        if needs.iter().any(|need| need == "websocket") && !target.scheme.is_web_socket() {
+            let address = &server.address;
+            return Verdict::Skipped(format!("{reason} ({address} is none of ws or wss)"));
+        }
         let mut verdict = self.verdict(job, &target);
         if let Verdict::Fail(failure) = &mut verdict
             && let Some(ended) = server.ended()
