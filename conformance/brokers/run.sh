@@ -3,10 +3,10 @@
 #
 #   conformance/brokers/run.sh [NAME...]
 #
-# The names are those of with.sh, and `ours` for our own broker; without any: all. For each one the outcomes go to
-# conformance/results/NAME.json; the page conformance/results/index.html, its picture comparison.png and the table in
-# conformance/README.md are made of all that are there. A broker that cannot be installed or started, or that is at its end before the runner is, fails this
-# script; one that does not conform does not. BROKERS_JOBS (3) is how many run at a time: they wait more than they work.
+# The names are those of with.sh; without any: all. For each one the outcomes go to conformance/results/NAME.json; the page
+# conformance/results/index.html, its picture comparison.png and the table in conformance/README.md are made of all that are there.
+# A broker that cannot be installed or started, or that is at its end before the runner is, fails this script; one that does not
+# conform does not. BROKERS_JOBS (3) is how many run at a time: they wait more than they work.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -26,9 +26,7 @@ put='
     name=$1; shift
     login=
     [ -z "$MQTT_USER" ] || login="--user $MQTT_USER --password $MQTT_PASSWORD"
-    capabilities=
-    [ ! -e "conformance/brokers/$name.json" ] || capabilities="--capabilities conformance/brokers/$name.json"
-    exec timeout 1800 "$@" --target "$TARGET" --name "$name $VERSION" $login $capabilities \
+    exec timeout 1800 "$@" --target "$TARGET" --name "$name $VERSION" $login \
         --json-brief "conformance/results/$name.json"
 '
 one() {

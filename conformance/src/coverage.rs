@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::data::Data;
+use crate::data::{Data, list, text};
 use crate::statements::Statement;
 use crate::verdict::Case;
 
@@ -73,8 +73,9 @@ pub(crate) fn fill(statements: &mut [Statement], data: &Data, cases: &[Case]) {
             if let Some(numbers) = by_statement.get(&key) {
                 return Shown::Cases(numbers.clone());
             }
+            // A vector may be refused for something else than all that it cites, which the file of reasons knows.
             let is_spoken = spoken.contains(&(role, &of.version));
-            if is_spoken && is_watched(of, role, &refused) {
+            if is_spoken && told(of, role, &reasons).is_none() && is_watched(of, role, &refused) {
                 return Shown::Watched;
             }
             match reason(of, role, &reasons) {
@@ -162,19 +163,16 @@ fn reason(statement: &Statement, role: &str, reasons: &Value) -> Option<Reason> 
     if role != "codec" && statement.no_trace.is_some() {
         return statement.no_trace.clone();
     }
-    let found = list(reasons).iter().find(|one| {
+    let found = told(statement, role, reasons)?;
+    Some(Reason::new(text(&found["kind"]), text(&found["text"])))
+}
+
+/// What the file of reasons says.
+fn told<'r>(statement: &Statement, role: &str, reasons: &'r Value) -> Option<&'r Value> {
+    list(reasons).iter().find(|one| {
         let ids = &one["statements"];
         one["version"] == statement.version[..]
             && one["role"] == *role
             && (ids.is_null() || list(ids).iter().any(|id| *id == statement.id[..]))
-    })?;
-    Some(Reason::new(text(&found["kind"]), text(&found["text"])))
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
+    })
 }

@@ -47,6 +47,16 @@ impl Data {
     }
 }
 
+/// The elements; none if it is no list.
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The text; empty if it is none.
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
 fn collect(directory: &Dir<'_>, files: &mut Vec<(String, String)>) {
     for file in directory.files() {
         if let Some(text) = file.contents_utf8() {

@@ -109,7 +109,7 @@ enum Command {
         /// The page to write
         #[arg(long, value_name = "FILE")]
         html: PathBuf,
-        /// What --json has written
+        /// What --json or --json-brief has written
         #[arg(required = true, value_name = "RUN.json")]
         runs: Vec<PathBuf>,
     },

@@ -1,5 +1,6 @@
 //! `list`, `show` and `explain`.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -208,7 +209,7 @@ fn explained(statement: &Statement, cases: &[Case]) -> String {
     let mut out = format!(
         "{version}:{id}\n{summary}\nsection {section}, {level}, binds: {actor}, kept by: {layer}\n"
     );
-    let mut named = std::collections::HashSet::new();
+    let mut named = HashSet::new();
     for role in ROLES {
         let numbers = match statement.shown(role) {
             Shown::Cases(numbers) => numbers,

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use data::Data;
 use servers::server::{Change, good};
-use verdict::{Failure, Outcome, Verdict};
+use verdict::{Case, Failure, Outcome, Verdict};
 
 #[derive(Parser)]
 struct Cli {
@@ -43,16 +43,26 @@ fn run(set_up: &Value, command: &str, more: &[&str], filter: &str) -> Vec<Outcom
         .filter(|(trace, _)| trace["given"].is_object())
         .map(|(trace, _)| trace["id"].as_str().expect("an id"))
         .collect();
-    let mut cases = broker::cases(&data);
-    cases.retain(|case| {
+    run_cases(set_up, command, more, &data, |case| {
         case.version == "5.0" && case.id.contains(filter) && given.contains(&&case.id[..])
-    });
+    })
+}
+
+fn run_cases(
+    set_up: &Value,
+    command: &str,
+    more: &[&str],
+    data: &Data,
+    is_chosen: impl Fn(&Case) -> bool,
+) -> Vec<Outcome> {
+    let mut cases = broker::cases(data);
+    cases.retain(is_chosen);
     assert!(!cases.is_empty());
     let target = format!("mqtt://127.0.0.1:{}", good(set_up, "5.0", Change::None));
     let mut words = vec!["broker", "--target", &target, "--given-exec", command];
     words.extend(more);
     let cli = Cli::parse_from(words);
-    broker::run(&cli.options, &data, &cases, &mut |_| ()).expect("outcomes")
+    broker::run(&cli.options, data, &cases, &mut |_| ()).expect("outcomes")
 }
 
 /// One case that no target is set up for by itself.
@@ -112,6 +122,48 @@ fn the_target_is_taken_where_it_will_do() {
     let path = path.display().to_string();
     let failure = failure(one(&own(), &["--capabilities", &path]));
     assert!(!failure.log.is_empty(), "{failure:?}");
+}
+
+#[test]
+fn a_version_that_the_target_does_not_serve_is_skipped() {
+    let data = Data::load(None).expect("what is in the program");
+    let is_chosen = |case: &Case| case.id.starts_with("3.1/pingreq/plain");
+    for outcome in run_cases(&json!({}), "exit 1", &[], &data, is_chosen) {
+        assert!(
+            matches!(&outcome.verdict, Verdict::Skipped(reason) if reason.starts_with("3.1 is not served")),
+            "{outcome:?}"
+        );
+    }
+    // What it serves is put to a server of its own, with the version.
+    let directory = tempfile::tempdir().expect("a directory");
+    let (path, quoted) = file(&directory);
+    let command = format!(r#"echo "$MQTT_VERSION" > {quoted}; {}"#, own());
+    let serves = json!({"needs": ["serves_3.1"], "given": {"connack": {"retain_available": 0}}});
+    let is_chosen = |case: &Case| case.id == "3.1/publish/flags-1";
+    for outcome in run_cases(&serves, &command, &[], &data, is_chosen) {
+        assert!(matches!(outcome.verdict, Verdict::Pass), "{outcome:?}");
+    }
+    let version = fs::read_to_string(&path).expect("a file");
+    assert_eq!(version.trim_end(), "3.1");
+}
+
+#[test]
+fn a_server_of_websockets_is_one_that_is_set_up() {
+    let data = Data::load(None).expect("what is in the program");
+    let is_chosen = |case: &Case| case.id == "traces/fields/packets-and-frames";
+    let outcomes = run_cases(&json!({}), &own(), &[], &data, is_chosen);
+    assert_eq!(outcomes.len(), 2);
+    for outcome in outcomes {
+        assert!(matches!(outcome.verdict, Verdict::Pass), "{outcome:?}");
+    }
+    // One that listens for TCP alone shows nothing.
+    let command = format!("MQTT_NEEDS='[]' {}", own());
+    for outcome in run_cases(&json!({}), &command, &[], &data, is_chosen) {
+        assert!(
+            matches!(&outcome.verdict, Verdict::Skipped(reason) if reason.contains("none of ws or wss")),
+            "{outcome:?}"
+        );
+    }
 }
 
 #[test]

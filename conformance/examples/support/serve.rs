@@ -24,7 +24,7 @@ pub(crate) fn side(now: Instant, version: &str, given: &Value, needs: &Value) ->
     if given["reason_string"].is_string() && needs.is_empty() {
         return Box::new(Single::new(&given));
     }
-    let serves_31 = needs.contains(&json!("serves_3.1"));
+    let serves_31 = version == "3.1" || needs.contains(&json!("serves_3.1"));
     Box::new(Administered::new(now, &given, serves_31, Manner::Whole))
 }
 

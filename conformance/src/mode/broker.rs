@@ -14,7 +14,7 @@ use sansio_mqtt_drivers::tls::{self, Trust};
 use serde_json::Value;
 use url::Url;
 
-use crate::data::Data;
+use crate::data::{Data, list};
 use crate::trace::{self, Doubts, Isolation, NoServer, OwnServer, Plan, Setting, Target};
 use crate::verdict::{Case, Failure, Outcome, Verdict};
 
@@ -126,7 +126,8 @@ pub(crate) fn run(
         let planned = planned.and_then(|trace| {
             let plan = trace::plan(trace, &case.version, &capabilities, run.longest);
             let (plan, unfit) = match (plan, &options.given_exec) {
-                (Err(reason), Some(_)) => {
+                // A version that the target does not serve is none that its makers set a server up for.
+                (Err(reason), Some(_)) if capabilities.unserved(&case.version).is_none() => {
                     (trace::plan_on_its_own(trace, run.longest)?, Some(reason))
                 }
                 (plan, _) => (plan?, None),
@@ -250,6 +251,12 @@ impl Run<'_> {
             Ok(target) => target,
             Err(error) => return dead(format!("listening: {error}")),
         };
+        // Over TCP such a case would pass, and show nothing.
+        let needs = list(&job.trace["needs"]);
+        if needs.iter().any(|need| need == "websocket") && !target.scheme.is_web_socket() {
+            let address = &server.address;
+            return Verdict::Skipped(format!("{reason} ({address} is none of ws or wss)"));
+        }
         let mut verdict = self.verdict(job, &target);
         if let Verdict::Fail(failure) = &mut verdict
             && let Some(ended) = server.ended()
@@ -271,7 +278,7 @@ impl Run<'_> {
             },
             longest: self.longest,
         };
-        trace::run(&setting, None, job.trace, &job.case.version)
+        trace::run(&setting, &mut None, job.trace, &job.case.version)
     }
 }
 

@@ -186,7 +186,7 @@ impl Programs<'_> {
     fn run(&self, job: &Job<'_>, application: Application) -> Verdict {
         let mut application = Some(application);
         let version = &job.case.version;
-        let verdict = trace::run_with(self.setting, &mut application, job.trace, version);
+        let verdict = trace::run(self.setting, &mut application, job.trace, version);
         let is_good = matches!(verdict, Verdict::Pass | Verdict::NonStrict(_));
         if let Some(application) = application.filter(|_| is_good && trace::is_wire(job.trace)) {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

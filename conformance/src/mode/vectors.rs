@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::data::Data;
+use crate::data::{Data, list, text};
 use crate::spell;
 use crate::verdict::{Case, Failure, Line, Outcome, Verdict};
 use adapter::{Adapter, Answer, Settings};
@@ -75,14 +75,6 @@ impl Op {
             Op::Match => "match",
         }
     }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 fn sources(data: &Data) -> impl Iterator<Item = Source<'_>> {

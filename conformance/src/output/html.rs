@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::read::Run;
+use super::read::{Case, Run};
 use crate::run::Standing;
 use crate::statements::{self, Statements};
 use listed::Listed;
@@ -132,7 +132,7 @@ fn totals(out: &mut String, runs: &[Run]) {
 }
 
 /// The chapter of the first statement of a case, with what orders it.
-fn chapter(case: &super::read::Case, all: &Statements) -> (Vec<u32>, String) {
+fn chapter(case: &Case, all: &Statements) -> (Vec<u32>, String) {
     let first = case.statements.first();
     let section = first
         .and_then(|id| all.get(&case.version, id))

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sansio_mqtt::{Packet, Role};
 use serde_json::Value;
 
+use crate::data::list;
 use crate::run::Standing;
 use crate::statements::Statements;
 use crate::trace::json::{packet, receiver, unhex};
@@ -237,8 +238,4 @@ fn short(packet: &Value) -> String {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }

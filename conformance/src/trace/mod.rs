@@ -27,14 +27,8 @@ pub(crate) use link::Target;
 pub(crate) use plan::{Plan, is_timed, length_within, plan};
 pub(crate) use pool::pool;
 pub(crate) use probe::{is_shared, probe};
-pub(crate) use run::{Setting, run, run_with};
+pub(crate) use run::{Setting, run};
+pub(crate) use support::json;
 pub(crate) use wire::{cases as wire_cases, is_wire, traces as wire_traces};
 
-use serde_json::Value;
-
-pub(crate) use support::json;
-
-/// The elements; none if it is no list.
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
+use crate::data::list;

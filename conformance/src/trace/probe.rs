@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use sansio_mqtt_drivers::Scheme;
 use serde_json::{Map, Value, json};
 
 use super::clean::hello;
@@ -156,7 +155,7 @@ pub(crate) fn probe(target: &mut Target, run: &str) -> Result<Capabilities, Stri
         found.unserved.clear();
         return Ok(found);
     }
-    if matches!(target.scheme, Scheme::Mqtt | Scheme::Mqtts) {
+    if !target.scheme.is_web_socket() {
         let text = "the target is none of ws or wss";
         found.absent.insert("websocket".into(), text.into());
     }

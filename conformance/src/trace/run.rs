@@ -52,18 +52,9 @@ pub(crate) fn failed(expected: impl Into<String>, seen: impl Into<String>) -> St
     }
 }
 
-/// Runs the trace of a server, or of a client if there is a program, and clears away what it leaves on a server.
+/// Runs the trace of a server, or of a client if there is a program, which is for other cases afterwards, and clears away what it
+/// leaves on a server.
 pub(crate) fn run(
-    setting: &Setting<'_>,
-    mut application: Option<Application>,
-    trace: &Value,
-    version: &str,
-) -> Verdict {
-    run_with(setting, &mut application, trace, version)
-}
-
-/// The same, and the program is for other cases afterwards.
-pub(crate) fn run_with(
     setting: &Setting<'_>,
     application: &mut Option<Application>,
     trace: &Value,

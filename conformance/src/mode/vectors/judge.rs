@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::{Op, Source, list, text};
-use crate::data::Data;
+use super::{Op, Source};
+use crate::data::{Data, list, text};
 use crate::spell;
 use crate::verdict::{Failure, Verdict};
 

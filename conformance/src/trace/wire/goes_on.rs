@@ -1,6 +1,8 @@
 //! A good packet: what has to come for it, and what a target may have against it.
 
-use serde_json::Value;
+use std::time::Instant;
+
+use serde_json::{Value, json};
 
 use super::super::list;
 use super::super::run::{Run, Stop, failed, shown};
@@ -158,14 +160,14 @@ impl Run<'_> {
             return Ok(());
         }
         if wire["demands"] == "PUBREC" {
-            let release = serde_json::json!({"type": "PUBREL", "packet_id": wire["packet_id"]});
+            let release = json!({"type": "PUBREL", "packet_id": wire["packet_id"]});
             self.send(&release)?;
         }
         let is_there = |run: &Self| {
             let application = run.application.as_ref();
             application.is_some_and(|application| application.delivered.contains(expected))
         };
-        let end = std::time::Instant::now() + self.timeout();
+        let end = Instant::now() + self.timeout();
         match self.wait(end, is_there)? {
             true => Ok(()),
             false => Err(failed("that it is delivered", "it is not")),

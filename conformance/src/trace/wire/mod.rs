@@ -8,6 +8,8 @@ mod matches;
 mod server;
 mod topics;
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::list;
@@ -113,7 +115,7 @@ pub(crate) fn traces<'d>(
     role: &'static str,
     chosen: &[Case],
 ) -> Vec<(Value, &'d str)> {
-    let chosen: std::collections::HashSet<_> = chosen
+    let chosen: HashSet<_> = chosen
         .iter()
         .map(|case| (&case.id[..], &case.version[..]))
         .collect();

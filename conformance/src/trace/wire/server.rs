@@ -1,5 +1,6 @@
 //! What a server is shown of the vectors of the codec.
 
+use sansio_mqtt::{Packet, Version};
 use serde_json::{Value, json};
 
 use super::super::list;
@@ -115,9 +116,9 @@ fn refused(vector: &Value, version: &str, bytes: &str) -> Value {
 fn is_of_31(bytes: &str) -> bool {
     let bytes = unhex(bytes).unwrap_or_default();
     receiver("3.1").is_some_and(|(version, options)| {
-        let packet = sansio_mqtt::Packet::decode(version, &options, &mut &bytes[..]);
-        matches!(packet, Ok(Some(sansio_mqtt::Packet::Connect(connect)))
-            if connect.version == sansio_mqtt::Version::V31)
+        let packet = Packet::decode(version, &options, &mut &bytes[..]);
+        matches!(packet, Ok(Some(Packet::Connect(connect)))
+            if connect.version == Version::V31)
     })
 }
 
