@@ -166,6 +166,9 @@ pub(crate) fn run(
     });
     let mut others = None;
     for job in alone {
+        if trace::is_interrupted() {
+            break;
+        }
         let is_shared = job.plan.sees_all
             && *others
                 .get_or_insert_with(|| trace::is_shared(&target, &job.case.version, &run.name));
@@ -177,6 +180,9 @@ pub(crate) fn run(
                 took: Duration::ZERO,
             },
         };
+        if trace::is_interrupted() {
+            break;
+        }
         if let Some(outcome) = doubts.consider(job, job.plan.is_timed, true, outcome) {
             outcomes[job.index] = finish(outcome);
         }
@@ -191,7 +197,14 @@ pub(crate) fn run(
         let is_own = job.unfit.is_some();
         is_gone |= !is_own && !is_gone && !trace::is_back(&target, &job.case.version, &run.name);
         let can_be_tried = is_own || !is_gone;
-        outcomes[job.index] = finish(if can_be_tried { run.one(job) } else { first });
+        let outcome = if can_be_tried { run.one(job) } else { first };
+        if trace::is_interrupted() {
+            return Err(trace::INTERRUPTED.into());
+        }
+        outcomes[job.index] = finish(outcome);
+    }
+    if trace::is_interrupted() {
+        return Err(trace::INTERRUPTED.into());
     }
     Ok(outcomes.into_iter().flatten().collect())
 }

@@ -130,7 +130,14 @@ pub(crate) fn run(
         }
     });
     for job in again {
-        outcomes[job.index] = finish(one(job));
+        let outcome = one(job);
+        if trace::is_interrupted() {
+            break;
+        }
+        outcomes[job.index] = finish(outcome);
+    }
+    if trace::is_interrupted() {
+        return Err(trace::INTERRUPTED.into());
     }
     let outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
     let is_dead = |one: &Outcome| matches!(&one.verdict, Verdict::Fail(failure) if failure.is_dead);
@@ -159,7 +166,7 @@ impl Programs<'_> {
             application.again();
             let verdict = self.run(job, application);
             // What fails may be due to a case before.
-            if matches!(verdict, Verdict::Pass | Verdict::NonStrict(_)) {
+            if matches!(verdict, Verdict::Pass | Verdict::NonStrict(_)) || trace::is_interrupted() {
                 return verdict;
             }
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::application::Application;
+use super::interrupt::{INTERRUPTED, is_interrupted};
 use super::isolation::Isolation;
 use super::link::{Read1, Target, Wire};
 use super::list;
@@ -371,9 +372,9 @@ impl<'t> Run<'t> {
             let left = wire.left().to_vec();
             let text = end.to_owned();
             link.closed = Some(Instant::now());
-            self.note(name, false, text, &left);
+            self.note(name, false, text.clone(), &left);
             if !left.is_empty() {
-                return Err(failed("packets", "closed within a packet"));
+                return Err(failed("packets", format!("{text} within a packet")));
             }
         }
         Ok(())
@@ -447,6 +448,9 @@ impl<'t> Run<'t> {
     ) -> Result<bool, Stop> {
         let begin = Instant::now();
         loop {
+            if is_interrupted() {
+                return Err(Stop::Skipped(INTERRUPTED.into()));
+            }
             self.pump()?;
             if is_so(self) {
                 return Ok(true);
