@@ -28,7 +28,7 @@ pub(crate) use isolation::Isolation;
 pub(crate) use link::Target;
 pub(crate) use plan::{Plan, is_timed, length_within, plan};
 pub(crate) use pool::pool;
-pub(crate) use probe::{is_shared, probe};
+pub(crate) use probe::{Capabilities, is_shared, probe};
 pub(crate) use run::{Setting, run, run_with};
 pub(crate) use wire::{cases as wire_cases, is_wire, traces as wire_traces};
 
