@@ -1,5 +1,6 @@
 //! Clients that no client should be, behind the client protocol, for the tests of `mqtt-conformance`: `takes` goes on whatever
 //! comes, `closes` ends its connection at whatever comes behind CONNACK, `once` is `takes` and ends after one connection.
+//! `pings` is no fault: it sends PINGREQ behind CONNACK, unasked.
 
 use std::env;
 use std::io::{self, BufRead, Read, Write};
@@ -47,6 +48,9 @@ fn serve(mut stream: TcpStream, fault: &str) {
             }
             has_connack = true;
             continue;
+        }
+        if fault == "pings" && buffer[0] == 0x20 && stream.write_all(&[0xC0, 0]).is_err() {
+            return;
         }
         // Of a message at QoS 1 that ends here, with the identifier 60,001.
         let is_probe = buffer[..read].windows(2).any(|pair| pair == [0xEA, 0x61]);

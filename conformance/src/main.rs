@@ -144,6 +144,7 @@ fn command(arguments: Arguments) -> Result<u8, Box<dyn std::error::Error + Send 
             });
         }
         Command::Broker { options, running } => {
+            mode::broker::check(&options)?;
             let target = options.target.clone();
             let cases = mode::broker::cases(&data);
             return run::run(&running, &all, "broker", &target, cases, |chosen, done| {

@@ -179,6 +179,7 @@ pub(crate) fn run(
         writable(path)?;
     }
 
+    crate::trace::listen()?;
     let bar = ProgressBar::new(chosen.len() as u64);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} left {eta}  {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

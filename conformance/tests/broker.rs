@@ -19,6 +19,7 @@ mod servers;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -169,6 +170,25 @@ fn one_that_floods_is_cut_off() {
     let failure = failure(&outcomes[0]);
     assert!(failure.seen.contains("cut off"), "{}", failure.seen);
     assert!(failure.log.len() <= 400);
+}
+
+#[test]
+fn a_packet_without_an_end_is_cut_off() {
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    let port = served(|mut stream| {
+        await_connect(&mut stream);
+        let _ = stream.write_all(&[0x30, 0xFF, 0xFF, 0xFF, 0x7F, 0, 1, b'a']);
+        let mut sent = 0;
+        while let Ok(more) = stream.write(&[0; 1 << 16]) {
+            sent += more;
+            MOST.fetch_max(sent, Ordering::Relaxed);
+        }
+    });
+    let (data, cases) = one(connected().into());
+    let outcomes = run(port, &["--timeout", "5000"], &data, &cases).expect("outcomes");
+    failure(&outcomes[0]);
+    // Whoever asks what the server has reads no more either; the rest is in the buffers of the system.
+    assert!(MOST.load(Ordering::Relaxed) < 64 << 20);
 }
 
 #[test]
@@ -474,6 +494,40 @@ fn one_that_closes_on_everything_fails_what_is_to_be_taken() {
         "{failed} of {}",
         outcomes.len()
     );
+}
+
+/// The standards do not order PINGRESP and an acknowledgement.
+#[test]
+fn an_answer_may_come_behind_that_to_what_was_sent_later() {
+    let port = served(|stream| {
+        let late = stream.try_clone().expect("a connection");
+        answering(stream, move |bytes| {
+            // The identifier of these vectors is 1.
+            if bytes[0] & 0xF6 == 0x32 {
+                let mut late = late.try_clone().expect("a connection");
+                thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(50));
+                    let _ = late.write_all(&[0x40, 2, 0, 1]);
+                });
+            }
+            let is_ping = bytes.ends_with(&[0xC0, 0]);
+            Some(if is_ping { vec![0xD0, 0] } else { Vec::new() })
+        });
+    });
+    let data = all();
+    let mut chosen = broker::cases(&data);
+    chosen.retain(|case| {
+        let is_one = matches!(&case.id[..], "5.0/publish/flags-2" | "5.0/publish/flags-4");
+        is_one && case.version == "5.0"
+    });
+    let outcomes = run(port, &["--timeout", "500"], &data, &chosen).expect("outcomes");
+    assert!(
+        matches!(outcomes[0].verdict, Verdict::Pass),
+        "{:?}",
+        outcomes[0]
+    );
+    // And one that never comes is missing.
+    assert_eq!(failure(&outcomes[1]).expected, "PUBREC");
 }
 
 /// A refusal may be told, and is none if it is told that all is well.

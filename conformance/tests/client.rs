@@ -157,6 +157,30 @@ fn one_that_takes_everything_fails_what_is_to_be_refused() {
     }
 }
 
+/// A client may send PINGREQ at any time.
+#[test]
+fn a_ping_that_nobody_asked_for_is_none_of_the_steps() {
+    let command = format!("{} pings", example("faulty_client"));
+    let outcomes = run(&command, &[], "traces/client-connect/first-packet").expect("outcomes");
+    for outcome in outcomes {
+        assert!(matches!(outcome.verdict, Verdict::Pass), "{outcome:?}");
+    }
+}
+
+#[test]
+fn one_that_was_slow_to_start_is_tried_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("started");
+    let file = file.display();
+    let command = format!("mkdir '{file}' 2>/dev/null && sleep 30; exec {}", own());
+    let filter = "traces/client-connect/first-packet";
+    let outcomes = run(&command, &["--jobs", "1"], filter).expect("outcomes");
+    assert!(outcomes.len() > 1);
+    for outcome in outcomes {
+        assert!(matches!(outcome.verdict, Verdict::Pass), "{outcome:?}");
+    }
+}
+
 /// One program is asked for many connections.
 #[test]
 fn one_that_closes_on_everything_fails_what_is_to_be_taken() {

@@ -4,18 +4,22 @@ use std::collections::HashMap;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::net::ToSocketAddrs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use rustls::ClientConfig;
 use sansio_mqtt_drivers::Scheme;
 use sansio_mqtt_drivers::tls::{self, Trust};
 use serde_json::Value;
 use url::Url;
 
 use crate::data::{Data, list};
-use crate::trace::{self, Doubts, Isolation, NoServer, OwnServer, Plan, Setting, Target};
+use crate::trace::{
+    self, Capabilities, Doubts, Isolation, NoServer, OwnServer, Plan, Setting, Target,
+};
 use crate::verdict::{Case, Failure, Outcome, Verdict};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -98,12 +102,7 @@ pub(crate) fn run(
         number: AtomicUsize::new(0),
     };
     if let Some(path) = &options.capabilities {
-        let text = fs::read_to_string(path);
-        let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
-        let file: Result<Value, _> = serde_json::from_str(&text);
-        let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
-        let told = capabilities.tell(&file);
-        told.map_err(|error| format!("{}: {error}", path.display()))?;
+        told(path, &mut capabilities)?;
     }
     if let Some(refusal) = capabilities.is_closed_to_all() {
         return Err(format!("nobody is let in ({refusal})").into());
@@ -167,6 +166,9 @@ pub(crate) fn run(
     });
     let mut others = None;
     for job in alone {
+        if trace::is_interrupted() {
+            break;
+        }
         let is_shared = job.plan.sees_all
             && *others
                 .get_or_insert_with(|| trace::is_shared(&target, &job.case.version, &run.name));
@@ -178,6 +180,9 @@ pub(crate) fn run(
                 took: Duration::ZERO,
             },
         };
+        if trace::is_interrupted() {
+            break;
+        }
         if let Some(outcome) = doubts.consider(job, job.plan.is_timed, true, outcome) {
             outcomes[job.index] = finish(outcome);
         }
@@ -192,7 +197,14 @@ pub(crate) fn run(
         let is_own = job.unfit.is_some();
         is_gone |= !is_own && !is_gone && !trace::is_back(&target, &job.case.version, &run.name);
         let can_be_tried = is_own || !is_gone;
-        outcomes[job.index] = finish(if can_be_tried { run.one(job) } else { first });
+        let outcome = if can_be_tried { run.one(job) } else { first };
+        if trace::is_interrupted() {
+            return Err(trace::INTERRUPTED.into());
+        }
+        outcomes[job.index] = finish(outcome);
+    }
+    if trace::is_interrupted() {
+        return Err(trace::INTERRUPTED.into());
     }
     Ok(outcomes.into_iter().flatten().collect())
 }
@@ -299,27 +311,59 @@ fn digits(mut number: u64, count: usize) -> String {
     text
 }
 
-fn target(options: &Options, url: &str) -> Result<Target, Error> {
+/// What is wrong with the options, and not with the target.
+pub(crate) fn check(options: &Options) -> Result<(), Error> {
+    let (scheme, ..) = address(&options.target).map_err(|error| format!("--target {error}"))?;
+    tls_of(options, scheme)?;
+    if let Some(path) = &options.capabilities {
+        told(path, &mut Capabilities::default())?;
+    }
+    Ok(())
+}
+
+/// What the file of capabilities says.
+fn told(path: &Path, capabilities: &mut Capabilities) -> Result<(), String> {
+    let wrong = |error: String| format!("{}: {error}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let file: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    capabilities.tell(&file).map_err(wrong)
+}
+
+fn tls_of(options: &Options, scheme: Scheme) -> Result<Option<Arc<ClientConfig>>, Error> {
+    if !scheme.is_tls() {
+        return Ok(None);
+    }
+    let trust = Trust::new(options.cafile.as_deref(), options.insecure);
+    let identity = options.cert.as_deref().zip(options.key.as_deref());
+    Ok(Some(tls::client(&trust, identity)?))
+}
+
+/// Scheme, host and port. What would be passed over is refused.
+fn address(url: &str) -> Result<(Scheme, String, u16), String> {
     let wrong = |text: &str| format!("{url}: {text}");
     let parsed: Url = url.parse().map_err(|error| wrong(&format!("{error}")))?;
     let scheme: Scheme = parsed
         .scheme()
         .parse()
         .map_err(|error: String| wrong(&error))?;
-    let host = parsed.host_str().ok_or_else(|| wrong("no host"))?;
-    let host = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_owned();
+    let host = parsed.host_str().filter(|host| !host.is_empty());
+    let host = host.ok_or_else(|| wrong("no host"))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(wrong("who connects is said by --user and --password"));
+    }
+    let is_path = matches!(parsed.path(), "" | "/" | "/mqtt");
+    if !is_path || parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(wrong("nothing behind the port; a WebSocket is at /mqtt"));
+    }
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = parsed.port().unwrap_or(scheme.default_port());
-    let tls = match scheme.is_tls() {
-        false => None,
-        true => {
-            let trust = Trust::new(options.cafile.as_deref(), options.insecure);
-            let identity = options.cert.as_deref().zip(options.key.as_deref());
-            Some(tls::client(&trust, identity)?)
-        }
-    };
+    Ok((scheme, host.to_owned(), port))
+}
+
+fn target(options: &Options, url: &str) -> Result<Target, Error> {
+    let wrong = |text: &str| format!("{url}: {text}");
+    let (scheme, host, port) = address(url)?;
+    let tls = tls_of(options, scheme)?;
     let addresses = (&host[..], port).to_socket_addrs();
     let addresses = addresses
         .map_err(|error| wrong(&error.to_string()))?

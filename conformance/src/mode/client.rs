@@ -39,6 +39,9 @@ pub(crate) fn cases(data: &Data) -> Vec<Case> {
     cases
 }
 
+/// Cases that are tried again because the program did not connect; where there are more, it is at fault.
+const MOST_DEAD: usize = 20;
+
 struct Job<'c> {
     index: usize,
     case: &'c Case,
@@ -121,23 +124,37 @@ pub(crate) fn run(
             took: begin.elapsed(),
         }
     };
-    let mut again = Vec::new();
+    let (mut again, mut dead) = (Vec::new(), Vec::new());
+    let is_tried = |one: &Outcome| !matches!(one.verdict, Verdict::Skipped(_));
     trace::pool(&jobs, options.jobs.into(), one, |job, outcome| {
         // Where time decides, a failure beside other cases says little: it is tried once more, alone.
         match &outcome.verdict {
-            Verdict::Fail(failure) if job.is_timed && !failure.is_dead => again.push(job),
+            Verdict::Fail(failure) if failure.is_dead => dead.push((job, outcome)),
+            Verdict::Fail(_) if job.is_timed => again.push(job),
             _ => outcomes[job.index] = finish(outcome),
         }
     });
+    // A program may be slow to start beside others. One that never connects is not waited for.
+    let is_alive = !again.is_empty() || outcomes.iter().flatten().any(is_tried);
+    if is_alive && dead.len() <= MOST_DEAD {
+        again.extend(dead.drain(..).map(|(job, _)| job));
+    }
+    for (job, outcome) in dead {
+        outcomes[job.index] = finish(outcome);
+    }
     for job in again {
-        outcomes[job.index] = finish(one(job));
+        let outcome = one(job);
+        if trace::is_interrupted() {
+            break;
+        }
+        outcomes[job.index] = finish(outcome);
+    }
+    if trace::is_interrupted() {
+        return Err(trace::INTERRUPTED.into());
     }
     let outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
     let is_dead = |one: &Outcome| matches!(&one.verdict, Verdict::Fail(failure) if failure.is_dead);
-    let mut tried = outcomes
-        .iter()
-        .filter(|one| !matches!(one.verdict, Verdict::Skipped(_)))
-        .peekable();
+    let mut tried = outcomes.iter().filter(|one| is_tried(one)).peekable();
     if tried.peek().is_some() && tried.all(is_dead) {
         return Err(format!("{}: it never connects", options.exec).into());
     }
@@ -159,7 +176,7 @@ impl Programs<'_> {
             application.again();
             let verdict = self.run(job, application);
             // What fails may be due to a case before.
-            if matches!(verdict, Verdict::Pass | Verdict::NonStrict(_)) {
+            if matches!(verdict, Verdict::Pass | Verdict::NonStrict(_)) || trace::is_interrupted() {
                 return verdict;
             }
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::interrupt::is_interrupted;
 use super::link::Target;
 use super::probe::answer;
 use crate::verdict::{Outcome, Verdict};
@@ -87,7 +88,7 @@ pub(crate) fn is_back(target: &Target, version: &str, run: &str) -> bool {
         if answer(target, version, &format!("{run}back"), json!({})) {
             return true;
         }
-        if Instant::now() >= end {
+        if Instant::now() >= end || is_interrupted() {
             return false;
         }
         thread::sleep(Duration::from_millis(100));

@@ -54,7 +54,7 @@ impl OwnServer {
         };
         let program = Program::start(command, version, trace, &[("MQTT_NEEDS", needs)]);
         let mut program = program.map_err(|error| NoServer::Dead(error.to_string()))?;
-        let line = program.output.recv_timeout(time);
+        let line = program.line(time);
         let line = line.map_err(|error| {
             NoServer::Dead(match error {
                 RecvTimeoutError::Timeout => format!("no line within {} s", time.as_secs()),

@@ -16,6 +16,9 @@ use super::support::json::{packet, receiver};
 /// Bytes taken at a time from one connection, so that one that floods does not keep the others waiting.
 const AT_A_TIME: usize = 256 << 10;
 
+/// Bytes that are no whole packet yet; no case has a packet that is so long.
+const MOST_LEFT: usize = 8 << 20;
+
 /// CONNACK 0x01 of 3.1.1.
 const UNKNOWN_VERSION: [u8; 4] = [0x20, 2, 0, 1];
 
@@ -194,6 +197,10 @@ impl Wire {
                     break;
                 }
             }
+        }
+        if self.input.len() > MOST_LEFT && self.end.is_none() {
+            self.end = Some(format!("cut off after {} bytes", self.input.len()));
+            let _ = self.control.shutdown(Shutdown::Both);
         }
         self.input.len() - before
     }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use super::interrupt::is_interrupted;
+
 /// Does all the jobs with so many threads; `each` is told of each result as it comes.
 pub(crate) fn pool<'j, J: Sync, R: Send>(
     jobs: &'j [J],
@@ -19,7 +21,9 @@ pub(crate) fn pool<'j, J: Sync, R: Send>(
             let (next, one) = (&next, &one);
             scope.spawn(move || {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender.send((job, one(job))).is_err() {
+                    let result = one(job);
+                    // What was broken off is no result.
+                    if is_interrupted() || sender.send((job, result)).is_err() {
                         return;
                     }
                 }

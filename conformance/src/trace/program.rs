@@ -3,15 +3,20 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde_json::Value;
 
+use super::interrupt::is_interrupted;
+
 /// Bytes that a program may print in one case; what is more is passed over.
 const MOST_BYTES: u64 = 16 << 20;
+
+/// Of a longer wait, until a signal is noticed.
+const SLICE: Duration = Duration::from_millis(100);
 
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -88,6 +93,18 @@ impl Program {
     pub(super) fn write(&self, line: String) {
         if let Some(input) = &self.input {
             let _ = input.send(line);
+        }
+    }
+
+    /// The next line, within this time. A signal ends the wait.
+    pub(super) fn line(&self, time: Duration) -> Result<String, RecvTimeoutError> {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left.min(SLICE)) {
+                Err(RecvTimeoutError::Timeout) if !left.is_zero() && !is_interrupted() => {}
+                other => return other,
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::application::Application;
+use super::interrupt::{INTERRUPTED, is_interrupted};
 use super::isolation::Isolation;
 use super::link::{Read1, Target, Wire};
 use super::list;
@@ -24,6 +25,8 @@ const MOST_LINES: usize = 400;
 const MOST_SHOWN: usize = 64;
 /// Characters of a packet that are shown.
 const MOST_TEXT: usize = 400;
+
+const PINGRESP: [u8; 2] = [0xD0, 0];
 
 /// How a case is run.
 pub(crate) struct Setting<'t> {
@@ -227,6 +230,8 @@ pub(super) struct Run<'t> {
     pub(super) client_ids: BTreeSet<(String, String)>,
     /// Topics under which a message may be retained.
     pub(super) retained: BTreeSet<String>,
+    /// A step is about PINGREQ, or judges what comes by itself.
+    expects_ping: bool,
     bytes: usize,
     pub(super) packets: usize,
 }
@@ -250,6 +255,8 @@ impl<'t> Run<'t> {
             remarks: Vec::new(),
             client_ids: BTreeSet::new(),
             retained: BTreeSet::new(),
+            expects_ping: super::wire::is_wire(trace)
+                || trace["steps"].to_string().contains("PINGREQ"),
             bytes: 0,
             packets: 0,
         }
@@ -362,15 +369,36 @@ impl<'t> Run<'t> {
             let left = wire.left().to_vec();
             let text = end.to_owned();
             link.closed = Some(Instant::now());
-            self.note(name, false, text, &left);
+            self.note(name, false, text.clone(), &left);
             if !left.is_empty() {
-                return Err(failed("packets", "closed within a packet"));
+                return Err(failed("packets", format!("{text} within a packet")));
             }
         }
         Ok(())
     }
 
+    /// A client may send PINGREQ at any time. Where a trace does not expect one it is answered, and is nothing to the steps.
+    fn is_unasked_ping(&self, packet: &Value) -> bool {
+        self.application.is_some() && !self.expects_ping && packet["type"] == "PINGREQ"
+    }
+
+    fn answer_ping(&mut self, name: &str) {
+        let time = self.timeout();
+        let Some(link) = self.links.get_mut(name).filter(|link| !link.is_spoilt) else {
+            return;
+        };
+        let written = link.wire.as_mut().map(|wire| wire.write(&PINGRESP, time));
+        if written.is_some_and(|written| written.is_ok()) {
+            let text = "{\"type\":\"PINGRESP\"}";
+            self.note(name, true, text.into(), &PINGRESP);
+        }
+    }
+
     fn received(&mut self, name: &str, packet: Value) -> Result<(), Stop> {
+        if self.is_unasked_ping(&packet) {
+            self.answer_ping(name);
+            return Ok(());
+        }
         let Some(link) = self.links.get_mut(name) else {
             return Ok(());
         };
@@ -438,6 +466,9 @@ impl<'t> Run<'t> {
     ) -> Result<bool, Stop> {
         let begin = Instant::now();
         loop {
+            if is_interrupted() {
+                return Err(Stop::Skipped(INTERRUPTED.into()));
+            }
             self.pump()?;
             if is_so(self) {
                 return Ok(true);

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::process::{Process, Silence};
 use crate::spell;
+use crate::trace::{INTERRUPTED, is_interrupted};
 
 /// So many bytes of questions may be under way, or a single longer one.
 const UNDER_WAY: usize = 1 << 20;
@@ -85,6 +86,9 @@ impl Adapter {
                 self.settings.window.max(1)
             };
             self.running()?;
+            if is_interrupted() {
+                return Err(INTERRUPTED.into());
+            }
             let mut length: usize = under_way.iter().map(|one| one.2).sum();
             while next < many
                 && under_way.len() < window
@@ -116,6 +120,9 @@ impl Adapter {
                 }
                 Err(fault) => {
                     self.process = None;
+                    if is_interrupted() {
+                        return Err(INTERRUPTED.into());
+                    }
                     if under_way.len() > 1 {
                         // An adapter that does not flush each answer may have died at a later one.
                         alone = under_way.len();
@@ -154,6 +161,9 @@ impl Adapter {
             let deadline = Instant::now() + self.settings.start_timeout;
             if let Err(fault) = self.answer(id, deadline) {
                 self.process = None;
+                if is_interrupted() {
+                    return Err(INTERRUPTED.into());
+                }
                 if starts == STARTS || self.next_id == 1 {
                     return Err(format!(
                         "the adapter does not answer its first question: {}",

@@ -8,6 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::trace::is_interrupted;
+
+/// Of a longer wait, until a signal is noticed.
+const SLICE: Duration = Duration::from_millis(100);
 /// How much of what the adapter writes to standard error is kept.
 const ERRORS: usize = 2048;
 
@@ -73,12 +77,15 @@ impl Process {
     }
 
     pub(super) fn line(&self, deadline: Instant) -> Result<Vec<u8>, Silence> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match self.answers.recv_timeout(left) {
-            Ok(Got::Line(line)) => Ok(line),
-            Ok(Got::TooLong(limit)) => Err(Silence::TooLong(limit)),
-            Err(RecvTimeoutError::Timeout) => Err(Silence::Late),
-            Err(RecvTimeoutError::Disconnected) => Err(Silence::Ended),
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            return match self.answers.recv_timeout(left.min(SLICE)) {
+                Ok(Got::Line(line)) => Ok(line),
+                Ok(Got::TooLong(limit)) => Err(Silence::TooLong(limit)),
+                Err(RecvTimeoutError::Timeout) if !left.is_zero() && !is_interrupted() => continue,
+                Err(RecvTimeoutError::Timeout) => Err(Silence::Late),
+                Err(RecvTimeoutError::Disconnected) => Err(Silence::Ended),
+            };
         }
     }
 
