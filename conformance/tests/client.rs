@@ -161,7 +161,20 @@ fn one_that_takes_everything_fails_what_is_to_be_refused() {
 #[test]
 fn a_ping_that_nobody_asked_for_is_none_of_the_steps() {
     let command = format!("{} pings", example("faulty_client"));
-    let outcomes = run(&command, &[], "traces/client-connect/first-packet").expect("outcomes");
+    let trace = serde_json::json!({"id": "traces/test/one", "comment": "", "role": "client",
+        "versions": ["3.1.1", "5.0"], "statements": {}, "steps": [
+            {"do": {"type": "CONNECT"}, "on": "a"}, {"expect": {"type": "CONNECT"}},
+            {"send": {"type": "CONNACK", "session_present": false, "reason": "0x00"}},
+            {"quiet_ms": 200}]});
+    let data = Data {
+        codec: Vec::new(),
+        topics: Vec::new(),
+        traces: vec![serde_json::json!({"traces": [trace]})],
+        statements: Vec::new(),
+    };
+    let cases = client::cases(&data);
+    let outcomes = run_cases(&command, &[], &data, &cases).expect("outcomes");
+    assert_eq!(outcomes.len(), 2);
     for outcome in outcomes {
         assert!(matches!(outcome.verdict, Verdict::Pass), "{outcome:?}");
     }
