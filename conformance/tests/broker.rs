@@ -165,7 +165,7 @@ fn one_that_floods_is_cut_off() {
     steps.push(json!({"wait_ms": 50_000}));
     let (data, cases) = one(steps.into());
     let begin = Instant::now();
-    let outcomes = run(port, &["--timeout", "300"], &data, &cases).expect("outcomes");
+    let outcomes = run(port, &["--timeout", "1000"], &data, &cases).expect("outcomes");
     assert!(begin.elapsed() < Duration::from_secs(20));
     let failure = failure(&outcomes[0]);
     assert!(failure.seen.contains("cut off"), "{}", failure.seen);
@@ -204,7 +204,7 @@ fn one_that_reads_nothing_is_given_up() {
     steps.extend(vec![publish; 200]);
     let (data, cases) = one(steps.into());
     let begin = Instant::now();
-    let outcomes = run(port, &["--timeout", "300"], &data, &cases).expect("outcomes");
+    let outcomes = run(port, &["--timeout", "1000"], &data, &cases).expect("outcomes");
     assert!(begin.elapsed() < Duration::from_secs(20));
     let failure = failure(&outcomes[0]);
     assert_eq!(failure.expected, "that the target reads");
@@ -239,14 +239,14 @@ fn the_end_is_looked_at() {
         let _ = stream.write_all(&[0x30, 5, 0, 1, b'a', 0, 0]);
         thread::sleep(Duration::from_millis(500));
     });
-    let outcomes = run(late, &["--timeout", "300"], &data, &cases).expect("outcomes");
+    let outcomes = run(late, &["--timeout", "1000"], &data, &cases).expect("outcomes");
     assert_eq!(failure(&outcomes[0]).expected, "nothing more at the end");
     let closing = served(|mut stream| {
         await_connect(&mut stream);
         let _ = stream.write_all(&CONNACK);
         thread::sleep(Duration::from_millis(20));
     });
-    let outcomes = run(closing, &["--timeout", "300"], &data, &cases).expect("outcomes");
+    let outcomes = run(closing, &["--timeout", "1000"], &data, &cases).expect("outcomes");
     assert_eq!(failure(&outcomes[0]).seen, "a closed");
 }
 
@@ -451,7 +451,7 @@ fn one_that_takes_everything_fails_what_is_to_be_refused() {
     });
     let data = all();
     let chosen = vectors(&data, false, 5);
-    let outcomes = run(port, &["--timeout", "300"], &data, &chosen).expect("outcomes");
+    let outcomes = run(port, &["--timeout", "1000"], &data, &chosen).expect("outcomes");
     let mut failed = 0;
     for outcome in &outcomes {
         match &outcome.verdict {
@@ -473,7 +473,7 @@ fn one_that_closes_on_everything_fails_what_is_to_be_taken() {
     let port = served(|stream| answering(stream, |_| None));
     let data = all();
     let chosen = vectors(&data, true, 3);
-    let outcomes = run(port, &["--timeout", "300"], &data, &chosen).expect("outcomes");
+    let outcomes = run(port, &["--timeout", "1000"], &data, &chosen).expect("outcomes");
     let mut failed = 0;
     for outcome in &outcomes {
         match &outcome.verdict {
@@ -639,7 +639,7 @@ fn matches_are_looked_at() {
             _ => Some(Vec::new()),
         });
     });
-    let outcomes = run(echo, &["--timeout", "300"], &data, &chosen).expect("outcomes");
+    let outcomes = run(echo, &["--timeout", "1000"], &data, &chosen).expect("outcomes");
     for outcome in outcomes {
         let has_to = outcome.case.id.contains("-matches-");
         let is_passed = matches!(outcome.verdict, Verdict::Pass);
