@@ -6,7 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -23,6 +24,9 @@ use crate::trace::{
 use crate::verdict::{Case, Failure, Outcome, Verdict};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Cases in a row without an answer, after which a target is waited for.
+const MOST_DEAD: usize = 100;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -100,6 +104,9 @@ pub(crate) fn run(
         target: &target,
         longest: Duration::from_secs(options.longest.into()),
         number: AtomicUsize::new(0),
+        dead: AtomicUsize::new(0),
+        is_gone: AtomicBool::new(false),
+        waiting: Mutex::new(()),
     };
     if let Some(path) = &options.capabilities {
         told(path, &mut capabilities)?;
@@ -192,7 +199,7 @@ pub(crate) fn run(
         outcomes[job.index] = finish(outcome);
     }
     // One that has never answered is not waited for.
-    let mut is_gone = !capabilities.has_answered();
+    let mut is_gone = !capabilities.has_answered() || run.is_gone.load(Ordering::Relaxed);
     for (job, first) in decided.again {
         let is_own = job.unfit.is_some();
         is_gone |= !is_own && !is_gone && !trace::is_back(&target, &job.case.version, &run.name);
@@ -205,6 +212,9 @@ pub(crate) fn run(
     }
     if trace::is_interrupted() {
         return Err(trace::INTERRUPTED.into());
+    }
+    if run.is_gone.load(Ordering::Relaxed) {
+        return Err(format!("given up: {MOST_DEAD} cases in a row had no answer").into());
     }
     Ok(outcomes.into_iter().flatten().collect())
 }
@@ -226,6 +236,12 @@ struct Run<'r> {
     longest: Duration,
     /// Of the next case.
     number: AtomicUsize,
+    /// Cases in a row that had no answer.
+    dead: AtomicUsize,
+    /// The target is given up.
+    is_gone: AtomicBool,
+    /// Who waits for a target that answers nothing.
+    waiting: Mutex<()>,
 }
 
 impl Run<'_> {
@@ -233,13 +249,46 @@ impl Run<'_> {
         let begin = Instant::now();
         let verdict = match (&self.options.given_exec, &job.unfit) {
             (Some(command), Some(reason)) => self.on_its_own(job, command, reason),
-            _ => self.verdict(job, self.target),
+            _ => self.on_the_target(job),
         };
         Outcome {
             case: job.case.clone(),
             verdict,
             took: begin.elapsed(),
         }
+    }
+
+    /// A target that has answered nothing for many cases is waited for, and then given up.
+    fn on_the_target(&self, job: &Job<'_>) -> Verdict {
+        if self.dead.load(Ordering::Relaxed) >= MOST_DEAD {
+            let _others_wait = self.waiting.lock();
+            if self.dead.load(Ordering::Relaxed) >= MOST_DEAD {
+                let is_back = !self.is_gone.load(Ordering::Relaxed)
+                    && trace::is_back(self.target, &job.case.version, &self.name);
+                match is_back {
+                    true => self.dead.store(0, Ordering::Relaxed),
+                    false => self.is_gone.store(true, Ordering::Relaxed),
+                }
+            }
+        }
+        if self.is_gone.load(Ordering::Relaxed) {
+            return Verdict::Fail(Failure {
+                expected: "a target".into(),
+                seen: "not tried: it has answered nothing for a long time".into(),
+                log: Vec::new(),
+                is_dead: true,
+            });
+        }
+        let verdict = self.verdict(job, self.target);
+        let is_silent = match &verdict {
+            Verdict::Fail(failure) => failure.is_dead || failure.log.iter().all(|one| one.is_sent),
+            _ => false,
+        };
+        match is_silent {
+            true => _ = self.dead.fetch_add(1, Ordering::Relaxed),
+            false => self.dead.store(0, Ordering::Relaxed),
+        }
+        verdict
     }
 
     fn on_its_own(&self, job: &Job<'_>, command: &str, reason: &str) -> Verdict {
