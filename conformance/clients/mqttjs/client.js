@@ -6,9 +6,10 @@ const readline = require('readline')
 
 const isFive = process.env.MQTT_VERSION === '5.0'
 const given = JSON.parse(process.env.MQTT_GIVEN)
-// Its names where they are not ours in camel case, and what is bytes.
+// Its names where they are not ours in camel case, and what is bytes or true or false.
 const NAMES = { subscription_identifiers: 'subscriptionIdentifier' }
 const BINARY = ['authentication_data', 'correlation_data']
+const BOOLEAN = ['request_problem_information', 'request_response_information', 'payload_format_indicator']
 
 const tell = line => process.stdout.write(JSON.stringify(line) + '\n')
 const log = error => process.stderr.write(`${error}\n`)
@@ -27,8 +28,10 @@ function properties (named) {
       for (const [key, one] of value) (out.userProperties[key] ??= []).push(one)
     } else if (name === 'subscription_identifiers') {
       out[camel(name)] = value.length === 1 ? value[0] : value
+    } else if (BINARY.includes(name)) {
+      out[camel(name)] = bytes(value)
     } else {
-      out[camel(name)] = BINARY.includes(name) ? bytes(value) : value
+      out[camel(name)] = BOOLEAN.includes(name) ? value === 1 : value
     }
   }
   return out
@@ -46,6 +49,7 @@ const waiting = new Map()
 
 function connect (packet) {
   if (given.manual_ack && !isFive) return unsupported('no acknowledgement by hand before 5.0')
+  if (packet.password !== undefined && packet.user_name === undefined) return unsupported('no password without a user name')
   const asked = JSON.stringify(packet)
   if (client !== null && !client.connected && asked === madeOf) {
     // The same again: it goes on with what it has, as when it reconnects by itself.
@@ -116,6 +120,8 @@ function act (packet) {
       return acknowledge(code)
     }
     case 'DISCONNECT':
+      // With `force` it would leave without a DISCONNECT.
+      if (Object.keys(client.outgoing).length > 0) return unsupported('no DISCONNECT while something is in flight')
       return isFive ? client.end(false, { reasonCode: code, properties: more }) : client.end()
     default:
       return unsupported(`no ${packet.type} that the application asks for`)
