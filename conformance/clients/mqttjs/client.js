@@ -39,11 +39,9 @@ function properties (named) {
 
 let client = null
 let madeOf = null
-// What is kept of a session by a client that is made anew.
-const stores = {
-  incomingStore: new mqtt.Store({ clean: false }),
-  outgoingStore: new mqtt.Store({ clean: false })
-}
+// What is kept of a session, for a client that is made anew and goes on with it.
+let stores = null
+
 // How to acknowledge each message that waits for it.
 const waiting = new Map()
 
@@ -56,6 +54,10 @@ function connect (packet) {
     client.connect()
     return
   }
+  const clean = packet.clean_start ?? true
+  if (clean || stores === null) {
+    stores = { incomingStore: new mqtt.Store({ clean: false }), outgoingStore: new mqtt.Store({ clean: false }) }
+  }
   const options = {
     ...stores,
     protocol: 'mqtt',
@@ -63,7 +65,7 @@ function connect (packet) {
     port: Number(process.env.MQTT_PORT),
     reconnectPeriod: 0,
     protocolVersion: isFive ? 5 : 4,
-    clean: packet.clean_start ?? true,
+    clean,
     clientId: packet.client_id ?? 'trace',
     keepalive: packet.keep_alive ?? 0,
     properties: properties(packet.properties),
