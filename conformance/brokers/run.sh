@@ -34,7 +34,6 @@ one() {
     rm -f "$results/$name.json"
     local versions=() given=()
     case $name in
-    amqtt) versions=(--jobs 1 --timeout 700) ;; # a subscriber is sent whatever is retained
     rabbitmq) versions=(--timeout 3000) ;; # it is slow with many new queues
     ours) given=(--given-exec "$target/release/examples/server") ;;
     mosquitto) given=(--given-exec "$here/given-mosquitto.py") ;;

@@ -115,6 +115,15 @@ impl Isolation {
         }
     }
 
+    /// Whether it is a message of another case: a client of this one has subscribed to nothing of the kind.
+    pub(crate) fn is_of_another(&self, packet: &Value) -> bool {
+        let topic = packet["topic"].as_str().unwrap_or_default();
+        self.has_topics
+            && packet["type"] == "PUBLISH"
+            && !topic.is_empty()
+            && !topic.starts_with(&self.prefix)
+    }
+
     /// A packet that was received, in the words of the trace.
     pub(crate) fn packet_in(&self, packet: &mut Value) {
         if packet["type"] == "PUBLISH" {

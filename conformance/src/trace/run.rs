@@ -348,6 +348,14 @@ impl<'t> Run<'t> {
                     self.note(name, false, format!("no packet: {error}"), &bytes);
                     return Err(failed("packets", format!("no packet: {error}")));
                 }
+                Some(Read1::Packet(packet, bytes))
+                    if self.setting.isolation.is_of_another(&packet) =>
+                {
+                    // What is wrong with that, the cases on matching and retained messages show.
+                    self.note(name, false, shown(&packet), &bytes);
+                    self.packets += 1;
+                    self.remark("messages came that nobody has subscribed to".into());
+                }
                 Some(Read1::Packet(mut packet, bytes)) => {
                     self.setting.isolation.packet_in(&mut packet);
                     self.note(name, false, shown(&packet), &bytes);
