@@ -20,4 +20,4 @@ export HOME=$work/home EJABBERD_CONFIG_PATH=$work/ejabberd.yml EJABBERD_LOG_PATH
     ERL_CRASH_DUMP=$work/crash
 modules=$(dpkg-query -L ejabberd | grep -m 1 '/ejabberd\.app$')
 export ERL_LIBS=${modules%/ejabberd-*}
-run erl -noinput -mnesia dir "\"$work/data\"" -s ejabberd
+run env -C "$work" erl -noinput -mnesia dir "\"$work/data\"" -s ejabberd
