@@ -8,10 +8,15 @@ use serde_json::json;
 use super::interrupt::is_interrupted;
 use super::link::Target;
 use super::probe::answer;
+use super::run::{MISSING, NOTHING};
 use crate::verdict::{Outcome, Verdict};
 
 /// For a target that is down to be up again. Whoever supervises it needs some seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Failures for want of an answer that are tried again: one that is slow under load may have the time, one that does not answer at
+/// all is not waited for in each case twice.
+const MOST_LATE: usize = 100;
 
 /// Outcomes that wait for a decision.
 pub(crate) struct Doubts<'j, J> {
@@ -19,6 +24,8 @@ pub(crate) struct Doubts<'j, J> {
     again: Vec<(&'j J, Outcome)>,
     /// Failures, with their end: they count unless the target went down meanwhile.
     failed: Vec<(&'j J, Outcome, Instant)>,
+    /// How many have had no answer.
+    late: usize,
     /// When the target was found dead, from and until.
     deaths: Vec<(Instant, Instant)>,
 }
@@ -28,6 +35,7 @@ impl<'j, J> Doubts<'j, J> {
         Self {
             again: Vec::new(),
             failed: Vec::new(),
+            late: 0,
             deaths: Vec::new(),
         }
     }
@@ -48,7 +56,9 @@ impl<'j, J> Doubts<'j, J> {
             let begin = now.checked_sub(outcome.took).unwrap_or(now);
             self.deaths.push((begin, now + PATIENCE));
         }
-        if failure.is_dead || is_timed {
+        let is_late = failure.seen == NOTHING || failure.seen == MISSING;
+        self.late += usize::from(is_late);
+        if failure.is_dead || is_timed || is_late && self.late <= MOST_LATE {
             self.again.push((job, outcome));
         } else {
             self.failed.push((job, outcome, now));
@@ -62,6 +72,7 @@ impl<'j, J> Doubts<'j, J> {
             mut again,
             failed,
             deaths,
+            ..
         } = self;
         let mut stays = Vec::new();
         for (job, outcome, end) in failed {

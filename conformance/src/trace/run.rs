@@ -113,6 +113,8 @@ fn awaits_connack(steps: &Value) -> bool {
 
 /// What is seen where there is neither a packet nor an end.
 pub(super) const NOTHING: &str = "nothing came";
+/// The same where other packets may have come.
+pub(super) const MISSING: &str = "it did not come";
 
 /// One connection, seen from the client.
 pub(super) struct Link {

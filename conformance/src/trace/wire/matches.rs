@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::super::list;
-use super::super::run::{Run, Stop, failed, shown};
+use super::super::run::{MISSING, Run, Stop, failed, shown};
 
 /// Its own topic, which no filter of the vectors is.
 const LAST: &str = "behind/the/others/at/the/end";
@@ -89,7 +89,7 @@ impl Run<'_> {
     fn nothing(&self, expected: &str) -> Stop {
         match self.link().is_ok_and(|link| link.closed.is_some()) {
             true => Stop::Skipped("it does not take the filter or the topic".into()),
-            false => failed(expected, "it did not come"),
+            false => failed(expected, MISSING),
         }
     }
 }
