@@ -236,7 +236,8 @@ fn the_end_is_looked_at() {
         await_connect(&mut stream);
         let _ = stream.write_all(&[0xD0, 0]);
         thread::sleep(Duration::from_millis(20));
-        let _ = stream.write_all(&[0x30, 5, 0, 1, b'a', 0, 0]);
+        // SUBACK that nobody has asked for.
+        let _ = stream.write_all(&[0x90, 4, 0, 1, 0, 0]);
         thread::sleep(Duration::from_millis(500));
     });
     let outcomes = run(late, &["--timeout", "1000"], &data, &cases).expect("outcomes");
