@@ -351,7 +351,8 @@ impl<'t> Run<'t> {
                     return Err(failed("packets", format!("no packet: {error}")));
                 }
                 Some(Read1::Packet(packet, bytes))
-                    if self.setting.isolation.is_of_another(&packet) =>
+                    if self.setting.isolation.is_of_another(&packet)
+                        && !super::wire::is_wire(self.trace) =>
                 {
                     // What is wrong with that, the cases on matching and retained messages show.
                     self.note(name, false, shown(&packet), &bytes);
