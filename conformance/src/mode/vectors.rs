@@ -257,7 +257,8 @@ pub(crate) fn run(
         if let Some(length) = question.beginning
             && let Some(Value::String(hex)) = ask.get_mut("hex")
         {
-            hex.truncate(2 * length);
+            let beginning = hex.get(..2 * length).ok_or("no hexadecimal")?;
+            *hex = beginning.to_owned();
         }
         Ok(ask)
     };
