@@ -259,6 +259,7 @@ impl<'t> Run<'t> {
             retained: BTreeSet::new(),
             // A server that sends one is wrong, which is no step about the client's.
             expects_ping: super::wire::is_wire(trace)
+                || trace["allow"].to_string().contains("PINGREQ")
                 || (trace["steps"].to_string())
                     .replace(r#""send":{"type":"PINGREQ""#, "")
                     .contains("PINGREQ"),
